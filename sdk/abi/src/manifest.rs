@@ -1,0 +1,346 @@
+//! The manifest: what a module offers and needs, told by its `describe` export.
+
+use crate::wire::{Reader, Writer};
+use crate::{ABI_MAJOR, ABI_MINOR, DecodeError, Schema, Type};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"WMM1");
+const FUNCTIONS_MAX: usize = 256;
+const ITEMS_MAX: usize = 256;
+
+/// All functions of a module.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Manifest {
+    /// The crate's name.
+    pub name: String,
+    /// The crate's version.
+    pub version: String,
+    /// The SDK and its version, for example `wasmill-sdk 0.1.0`.
+    pub sdk: String,
+    pub functions: Vec<Function>,
+}
+
+/// One function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    pub name: String,
+    /// The first paragraph of the function's documentation.
+    pub doc: String,
+    pub kind: FunctionKind,
+    pub input: Schema,
+    /// In the order of the ids that effects use.
+    pub outputs: Vec<Output>,
+    pub config: Vec<ConfigField>,
+    pub metrics: Vec<Metric>,
+}
+
+/// What a function works on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum FunctionKind {
+    /// Rows one by one.
+    Map,
+    /// Rows by key, with state and timers.
+    Keyed {
+        /// The key's columns: their types must be those of the job's key columns.
+        key: Schema,
+        /// In the order of the ids that frames and effects use.
+        slots: Vec<Slot>,
+    },
+}
+
+impl Function {
+    /// The state slots; none for functions without keys.
+    pub fn slots(&self) -> &[Slot] {
+        match &self.kind {
+            FunctionKind::Map => &[],
+            FunctionKind::Keyed { slots, .. } => slots,
+        }
+    }
+
+    /// The key's schema, for keyed functions.
+    pub fn key(&self) -> Option<&Schema> {
+        match &self.kind {
+            FunctionKind::Map => None,
+            FunctionKind::Keyed { key, .. } => Some(key),
+        }
+    }
+}
+
+/// A named output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub name: String,
+    pub schema: Schema,
+}
+
+/// A typed piece of state per key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub name: String,
+    pub kind: SlotKind,
+    /// The version of the value's schema; stored before each value.
+    pub version: u32,
+    /// The Rust type, for people.
+    pub type_name: String,
+}
+
+/// How a slot stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlotKind {
+    /// One value per key.
+    Value = 1,
+}
+
+/// A setting that the job may or must give.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigField {
+    pub name: String,
+    /// No `timestamp` and no `bytes`.
+    pub ty: Type,
+    /// `None`: the job must give it, unless it is `optional`.
+    pub default: Option<ConfigValue>,
+    /// May be left out without a default.
+    pub optional: bool,
+    pub doc: String,
+}
+
+/// A value of a setting.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ConfigValue {
+    Bool(bool),
+    /// All integer types.
+    Int(i128),
+    Float(f64),
+    Str(String),
+}
+
+/// A number that the function reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    pub name: String,
+    pub kind: MetricKind,
+}
+
+/// How reports of a metric add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Reports are added.
+    Counter = 1,
+    /// The last report counts.
+    Gauge = 2,
+}
+
+impl ConfigValue {
+    pub fn encode(&self, w: &mut Writer) {
+        match self {
+            ConfigValue::Bool(v) => {
+                w.u8(1);
+                w.u8(u8::from(*v));
+            }
+            ConfigValue::Int(v) => {
+                w.u8(2);
+                w.u64(*v as u64);
+                w.u64((*v >> 64) as u64);
+            }
+            ConfigValue::Float(v) => {
+                w.u8(3);
+                w.u64(v.to_bits());
+            }
+            ConfigValue::Str(v) => {
+                w.u8(4);
+                w.str(v);
+            }
+        }
+    }
+
+    pub fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match r.u8()? {
+            1 => ConfigValue::Bool(r.bool()?),
+            2 => {
+                let (lo, hi) = (r.u64()?, r.u64()?);
+                ConfigValue::Int((u128::from(hi) << 64 | u128::from(lo)) as i128)
+            }
+            3 => ConfigValue::Float(f64::from_bits(r.u64()?)),
+            4 => ConfigValue::Str(r.str()?.to_owned()),
+            other => return Err(r.error(format!("unknown kind {other} of a config value"))),
+        })
+    }
+}
+
+impl std::fmt::Display for ConfigValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ConfigValue::Bool(v) => write!(f, "{v}"),
+            ConfigValue::Int(v) => write!(f, "{v}"),
+            ConfigValue::Float(v) => write!(f, "{v}"),
+            ConfigValue::Str(v) => write!(f, "{v:?}"),
+        }
+    }
+}
+
+impl Manifest {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u32(MAGIC);
+        w.u16(ABI_MAJOR);
+        w.u16(ABI_MINOR);
+        w.str(&self.name);
+        w.str(&self.version);
+        w.str(&self.sdk);
+        w.u32(self.functions.len() as u32);
+        self.functions.iter().for_each(|f| f.encode(&mut w));
+        w.into_bytes()
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = Reader::new("manifest", bytes);
+        if r.u32()? != MAGIC {
+            return Err(r.error("it does not start with WMM1"));
+        }
+        let (major, minor) = (r.u16()?, r.u16()?);
+        if major != ABI_MAJOR || minor > ABI_MINOR {
+            return Err(r.error(format!(
+                "the module speaks ABI {major}.{minor}, this host speaks {ABI_MAJOR}.0 to {ABI_MAJOR}.{ABI_MINOR}"
+            )));
+        }
+        let name = r.str()?.to_owned();
+        let version = r.str()?.to_owned();
+        let sdk = r.str()?.to_owned();
+        let n = r.count(FUNCTIONS_MAX)?;
+        let functions = (0..n).map(|_| Function::decode(&mut r)).collect::<Result<Vec<_>, _>>()?;
+        let manifest = Self { name, version, sdk, functions };
+        manifest.check_names(&r)?;
+        r.finish()?;
+        Ok(manifest)
+    }
+
+    fn check_names(&self, r: &Reader<'_>) -> Result<(), DecodeError> {
+        if self.functions.is_empty() {
+            return Err(r.error("it offers no function"));
+        }
+        let unique = |what: &str, names: Vec<&str>| {
+            let mut seen = std::collections::BTreeSet::new();
+            match names.into_iter().find(|n| n.is_empty() || !seen.insert(*n)) {
+                Some(name) => Err(r.error(format!("{what} {name:?} is empty or stands twice"))),
+                None => Ok(()),
+            }
+        };
+        unique("function", self.functions.iter().map(|f| f.name.as_str()).collect())?;
+        for f in &self.functions {
+            unique("output", f.outputs.iter().map(|o| o.name.as_str()).collect())?;
+            unique("slot", f.slots().iter().map(|s| s.name.as_str()).collect())?;
+            unique("setting", f.config.iter().map(|c| c.name.as_str()).collect())?;
+            unique("metric", f.metrics.iter().map(|m| m.name.as_str()).collect())?;
+            unique("input column", f.input.fields.iter().map(|c| c.name.as_str()).collect())?;
+            for o in &f.outputs {
+                unique("output column", o.schema.fields.iter().map(|c| c.name.as_str()).collect())?;
+            }
+            if f.key().is_some_and(|k| k.fields.is_empty()) {
+                return Err(r.error(format!("keyed function {:?} has no key column", f.name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Function {
+    fn encode(&self, w: &mut Writer) {
+        w.str(&self.name);
+        w.str(&self.doc);
+        match &self.kind {
+            FunctionKind::Map => w.u8(1),
+            FunctionKind::Keyed { key, slots } => {
+                w.u8(2);
+                key.encode(w);
+                w.u32(slots.len() as u32);
+                for s in slots {
+                    w.str(&s.name);
+                    w.u8(s.kind as u8);
+                    w.u32(s.version);
+                    w.str(&s.type_name);
+                }
+            }
+        }
+        self.input.encode(w);
+        w.u32(self.outputs.len() as u32);
+        for o in &self.outputs {
+            w.str(&o.name);
+            o.schema.encode(w);
+        }
+        w.u32(self.config.len() as u32);
+        for c in &self.config {
+            w.str(&c.name);
+            w.u8(c.ty.code());
+            w.u8(u8::from(c.optional));
+            w.u8(u8::from(c.default.is_some()));
+            if let Some(v) = &c.default {
+                v.encode(w);
+            }
+            w.str(&c.doc);
+        }
+        w.u32(self.metrics.len() as u32);
+        for m in &self.metrics {
+            w.str(&m.name);
+            w.u8(m.kind as u8);
+        }
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let name = r.str()?.to_owned();
+        let doc = r.str()?.to_owned();
+        let kind = match r.u8()? {
+            1 => FunctionKind::Map,
+            2 => {
+                let key = Schema::decode(r)?;
+                let n = r.count(ITEMS_MAX)?;
+                FunctionKind::Keyed { key, slots: (0..n).map(|_| Slot::decode(r)).collect::<Result<_, _>>()? }
+            }
+            other => return Err(r.error(format!("function {name:?} has unknown kind {other}"))),
+        };
+        let input = Schema::decode(r)?;
+        let n = r.count(ITEMS_MAX)?;
+        let outputs = (0..n)
+            .map(|_| Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)? }))
+            .collect::<Result<_, DecodeError>>()?;
+        let n = r.count(ITEMS_MAX)?;
+        let config = (0..n).map(|_| ConfigField::decode(r)).collect::<Result<_, _>>()?;
+        let n = r.count(ITEMS_MAX)?;
+        let metrics = (0..n).map(|_| Metric::decode(r)).collect::<Result<_, _>>()?;
+        Ok(Self { name, doc, kind, input, outputs, config, metrics })
+    }
+}
+
+impl Slot {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let name = r.str()?.to_owned();
+        let kind = match r.u8()? {
+            1 => SlotKind::Value,
+            other => return Err(r.error(format!("slot {name:?} has unknown kind {other}"))),
+        };
+        Ok(Self { name, kind, version: r.u32()?, type_name: r.str()?.to_owned() })
+    }
+}
+
+impl ConfigField {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let name = r.str()?.to_owned();
+        let code = r.u8()?;
+        let ty = Type::from_code(code)
+            .filter(|t| !matches!(t, Type::Timestamp | Type::Binary))
+            .ok_or_else(|| r.error(format!("setting {name:?} cannot have type code {code}")))?;
+        let optional = r.bool()?;
+        let default = if r.bool()? { Some(ConfigValue::decode(r)?) } else { None };
+        Ok(Self { name, ty, default, optional, doc: r.str()?.to_owned() })
+    }
+}
+
+impl Metric {
+    fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let name = r.str()?.to_owned();
+        let kind = match r.u8()? {
+            1 => MetricKind::Counter,
+            2 => MetricKind::Gauge,
+            other => return Err(r.error(format!("metric {name:?} has unknown kind {other}"))),
+        };
+        Ok(Self { name, kind })
+    }
+}
