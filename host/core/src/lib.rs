@@ -1,1 +1,8 @@
+//! Every decision of the Wasmill host, and none of its actions.
+//!
+//! This crate knows what a job is, whether it is right, when an epoch is complete, which row of a
+//! batch is poison. It reads no file, opens no socket, asks no clock, starts no thread, and knows
+//! neither Wasm nor RocksDB: machines here take events and return actions, and the carrier acts.
 
+pub mod limits;
+pub mod plan;

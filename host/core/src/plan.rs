@@ -1,0 +1,181 @@
+//! The plan: a job that was checked completely and can run. Schemas fit, names are resolved,
+//! operators are cut into fragments at the exchanges.
+
+use crate::limits::Limits;
+use std::path::PathBuf;
+use std::time::Duration;
+use wasmill_abi::manifest::{ConfigValue, Function};
+use wasmill_abi::{Schema, Type};
+
+/// A job, ready to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub job: String,
+    pub epoch: Duration,
+    /// How long a drain may take after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Fixed when the job's state is created.
+    pub key_groups: u16,
+    pub limits: Limits,
+    /// Topologically sorted: an operator stands behind all of its inputs.
+    pub operators: Vec<Operator>,
+    /// Topologically sorted.
+    pub fragments: Vec<Fragment>,
+}
+
+/// The position of an operator in [`Plan::operators`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperatorIndex(pub usize);
+
+/// The position of a fragment in [`Plan::fragments`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FragmentIndex(pub usize);
+
+/// One operator, under the name that the user wrote: its identity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operator {
+    pub name: String,
+    pub kind: OperatorKind,
+    pub parallelism: u16,
+    pub fragment: FragmentIndex,
+    /// Empty for sources. More than one input is a union: all have the same columns.
+    pub inputs: Vec<Input>,
+    /// Empty for sinks; one for sources; as in the manifest for functions.
+    pub outputs: Vec<Output>,
+    /// Whether rows carry an event time.
+    pub event_time: bool,
+}
+
+/// A named output of an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub name: String,
+    pub schema: Schema,
+}
+
+/// An edge of the graph, seen from its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    pub from: OperatorIndex,
+    /// The position in the sender's [`Operator::outputs`].
+    pub output: usize,
+    pub route: Route,
+}
+
+/// How rows get from one operator to the next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// Inside of one fragment: a function call.
+    Local,
+    /// Through a channel: subtask i sends to subtask `i % parallelism` of the receiver, so rows of
+    /// one partition keep their order.
+    Forward,
+    /// Through a channel to the subtask that owns the key: the positions of the key's columns in
+    /// the sender's output.
+    ByKey { columns: Vec<usize> },
+}
+
+/// What an operator does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OperatorKind {
+    Source(Source),
+    Function(Box<FunctionCall>),
+    Sink(Sink),
+}
+
+/// A source of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    pub connector: SourceConnector,
+    pub format: Format,
+    pub schema: Schema,
+    pub event_time: Option<EventTime>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceConnector {
+    /// Files that a glob names, relative to the job file's directory when not absolute.
+    File { path: PathBuf },
+    Stdin,
+}
+
+/// Where event time comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventTime {
+    /// A non-null timestamp column of the source's schema.
+    pub column: usize,
+    /// The watermark is the highest event time seen, less this and one microsecond.
+    pub max_delay: Duration,
+    /// A watermark is sent after every so many rows of a partition.
+    pub every_rows: u32,
+}
+
+/// How rows stand in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Ndjson,
+    /// With a header line.
+    Csv,
+}
+
+/// A function of a module, applied to a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionCall {
+    /// The module's name in the job file.
+    pub module: String,
+    /// From the module's manifest.
+    pub function: Function,
+    /// For each column of the function's input, the column of the operator's input.
+    pub columns: Vec<usize>,
+    /// For keyed functions: the key's columns in the operator's input. Empty otherwise.
+    pub key: Vec<usize>,
+    /// The types of the key's columns.
+    pub key_types: Vec<Type>,
+    /// Checked against the manifest; defaults are filled in.
+    pub config: Vec<(String, ConfigValue)>,
+    pub on_error: OnError,
+}
+
+impl FunctionCall {
+    pub fn is_keyed(&self) -> bool {
+        self.function.key().is_some()
+    }
+}
+
+/// What happens to a row that a function rejects or that makes it trap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// The job stops.
+    Fail,
+    /// The row is counted and dropped.
+    Skip,
+    /// The row goes to the dead letters with its reason.
+    #[default]
+    DeadLetter,
+}
+
+/// An end of the stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sink {
+    pub connector: SinkConnector,
+    pub format: Format,
+    pub schema: Schema,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkConnector {
+    /// Exactly once: a directory with `part-SUBTASK-NUMBER.EXTENSION` files.
+    File { path: PathBuf, roll_bytes: u64, roll_age: Duration },
+    /// At least once.
+    Stdout,
+    /// Drops every row.
+    Blackhole,
+}
+
+/// Operators between two exchanges: a tree whose edges are [`Route::Local`], run as one by each
+/// subtask. `operators[0]` is the head: a source, or an operator that reads from channels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fragment {
+    pub operators: Vec<OperatorIndex>,
+    pub parallelism: u16,
+}
