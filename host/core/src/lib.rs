@@ -4,5 +4,9 @@
 //! batch is poison. It reads no file, opens no socket, asks no clock, starts no thread, and knows
 //! neither Wasm nor RocksDB: machines here take events and return actions, and the carrier acts.
 
+pub mod align;
+pub mod bisect;
+pub mod epoch;
+pub mod life;
 pub mod limits;
 pub mod plan;

@@ -90,6 +90,8 @@ pub struct Source {
     pub format: Format,
     pub schema: Schema,
     pub event_time: Option<EventTime>,
+    /// At most this many rows per second and subtask; `None` for no bound.
+    pub rate: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
