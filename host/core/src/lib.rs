@@ -7,6 +7,8 @@
 pub mod align;
 pub mod bisect;
 pub mod epoch;
+pub mod job;
 pub mod life;
 pub mod limits;
 pub mod plan;
+pub mod units;

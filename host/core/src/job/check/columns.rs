@@ -1,0 +1,207 @@
+//! Binds each operator to the columns it reads: a function's input fields, key columns, the column
+//! of event time. The result is the operator's entry in the plan.
+
+use super::config;
+use super::graph::{Edge, Graph, Part};
+use super::inputs::shortened_schema;
+use crate::job::problem::{Problem, Problems};
+use crate::job::spec::{FunctionSpec, SourceSpec, Span, Spanned};
+use crate::job::suggest::{did_you_mean, list};
+use crate::plan::{EventTime, Format, FunctionCall, OperatorKind, Sink, Source};
+use crate::units::shortened;
+use wasmill_abi::manifest::Function;
+use wasmill_abi::{Field, Schema, Type};
+
+/// What an operator does; `None` when something about it is unknown or wrong.
+pub(super) fn bind(graph: &Graph<'_>, op: usize, problems: &mut Problems) -> Option<OperatorKind> {
+    match graph.ops[op].part {
+        Part::Source(spec) => source(spec, problems).map(OperatorKind::Source),
+        Part::Function(spec) => {
+            let function = graph.ops[op].function?;
+            let call = call(spec, function, graph.input(op), problems)?;
+            Some(OperatorKind::Function(Box::new(call)))
+        }
+        Part::Sink(spec) => {
+            let connector = spec.connector.as_ref()?.value.clone();
+            let (_, schema) = graph.input(op)?;
+            let format = spec.format.unwrap_or(Format::Ndjson);
+            Some(OperatorKind::Sink(Sink { connector, format, schema: schema.clone() }))
+        }
+    }
+}
+
+fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
+    let schema = spec.schema.clone();
+    let event_time = match (&spec.event_time, &schema) {
+        (Some(time), Some(schema)) => Some(EventTime {
+            column: event_time_column(spec, &time.column, schema, problems)?,
+            max_delay: time.max_delay,
+            every_rows: time.every_rows,
+        }),
+        _ => None,
+    };
+    Some(Source {
+        connector: spec.connector.clone()?,
+        format: spec.format?,
+        schema: schema?,
+        event_time,
+        rate: spec.rate,
+    })
+}
+
+fn event_time_column(
+    spec: &SourceSpec,
+    column: &Spanned<String>,
+    schema: &Schema,
+    problems: &mut Problems,
+) -> Option<usize> {
+    let Some(i) = schema.index_of(&column.value) else {
+        let what = format!("the schema of `{}`", spec.name.value);
+        problems.push(unknown_column(&what, column, schema));
+        return None;
+    };
+    let field = &schema.fields[i];
+    if field.ty == Type::Timestamp && !field.nullable {
+        return Some(i);
+    }
+    let code = if field.ty == Type::Timestamp { "nullable-column" } else { "type-mismatch" };
+    let message = format!("event time must be a `timestamp` column without `?`, but the schema says `{field}`");
+    let help = format!("declare it as `{}: timestamp`, or take another column", shortened(&field.name));
+    problems.push(Problem::new(code, column.span, message).with_help(help));
+    None
+}
+
+fn unknown_column(what: &str, column: &Spanned<String>, schema: &Schema) -> Problem {
+    let known = || schema.fields.iter().map(|f| f.name.as_str());
+    let message = format!("{what} has no column `{}`, its columns are {}", shortened(&column.value), list(known()));
+    Problem::new("unknown-column", column.span, message).with_help_maybe(did_you_mean(&column.value, known()))
+}
+
+fn call(
+    spec: &FunctionSpec,
+    function: &Function,
+    input: Option<(&Edge<'_>, &Schema)>,
+    problems: &mut Problems,
+) -> Option<FunctionCall> {
+    let config = config::check(spec, function, problems);
+    let columns = input.and_then(|(edge, schema)| columns(spec, function, edge, schema, problems));
+    let key = key(spec, function, input, problems);
+    let (_, schema) = input?;
+    let key = key?;
+    Some(FunctionCall {
+        module: spec.module.as_ref()?.value.clone(),
+        function: function.clone(),
+        columns: columns?,
+        key_types: key.iter().map(|&column| schema.fields[column].ty).collect(),
+        key,
+        config: config?,
+        on_error: spec.on_error,
+    })
+}
+
+/// For each field of the function's input, the column that holds it.
+fn columns(
+    spec: &FunctionSpec,
+    function: &Function,
+    edge: &Edge<'_>,
+    schema: &Schema,
+    problems: &mut Problems,
+) -> Option<Vec<usize>> {
+    let (reader, from) = (&spec.name.value, &edge.written.operator);
+    let mut found = Vec::with_capacity(function.input.fields.len());
+    for field in &function.input.fields {
+        let Some(i) = schema.index_of(&field.name) else {
+            let columns = shortened_schema(schema);
+            let message = format!("function `{reader}` needs the column `{field}`, but `{from}` has only ({columns})");
+            let known = schema.fields.iter().map(|f| f.name.as_str());
+            let help = did_you_mean(&field.name, known);
+            problems.push(Problem::new("missing-column", edge.written.span, message).with_help_maybe(help));
+            continue;
+        };
+        let what = format!("function `{reader}` reads");
+        match fits(&what, field, &schema.fields[i], from, edge.written.span) {
+            Ok(()) => found.push(i),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (found.len() == function.input.fields.len()).then_some(found)
+}
+
+/// Whether values of `column` can be read as `field`.
+fn fits(what: &str, field: &Field, column: &Field, from: &str, span: Span) -> Result<(), Problem> {
+    let message = format!("{what} `{field}`, but `{from}` has `{column}`");
+    if field.ty != column.ty {
+        return Err(Problem::new("type-mismatch", span, message));
+    }
+    if column.nullable && !field.nullable {
+        let help = "values may be missing: make the field an `Option` in the function, or leave the rows without a \
+                    value out before";
+        return Err(Problem::new("nullable-column", span, message).with_help(help));
+    }
+    Ok(())
+}
+
+/// The key's columns in the input; empty for functions without keys.
+fn key(
+    spec: &FunctionSpec,
+    function: &Function,
+    input: Option<(&Edge<'_>, &Schema)>,
+    problems: &mut Problems,
+) -> Option<Vec<usize>> {
+    let (name, callee) = (&spec.name, &function.name);
+    let (schema, written) = match (function.key(), &spec.key) {
+        (Some(schema), Some(written)) => (schema, written),
+        (None, None) => return Some(Vec::new()),
+        (None, Some(written)) => {
+            let message = format!("function `{callee}` works on rows one by one and takes no `key`");
+            problems.push(Problem::new("key-refused", written.span, message).with_help("remove `key`"));
+            return None;
+        }
+        (Some(schema), None) => {
+            if !spec.broken {
+                let message = format!("function `{}` calls the keyed `{callee}` and needs a `key`", name.value);
+                let help = format!("name the columns for its key ({})", shortened_schema(schema));
+                problems.push(Problem::new("key-required", name.span, message).with_help(help));
+            }
+            return None;
+        }
+    };
+    if written.value.len() != schema.fields.len() {
+        let (given, wanted) = (written.value.len(), shortened_schema(schema));
+        let message = format!("`key` has {given} columns, function `{callee}` has a key of {}", schema.fields.len());
+        let help = format!("name one column for each of ({wanted})");
+        problems.push(Problem::new("key-mismatch", written.span, message).with_help(help));
+        return None;
+    }
+    let (edge, columns) = input?;
+    key_columns(&written.value, schema, edge, columns, problems)
+}
+
+fn key_columns(
+    written: &[Spanned<String>],
+    key: &Schema,
+    edge: &Edge<'_>,
+    columns: &Schema,
+    problems: &mut Problems,
+) -> Option<Vec<usize>> {
+    let from = &edge.written.operator;
+    let mut found = Vec::with_capacity(written.len());
+    for (column, field) in written.iter().zip(&key.fields) {
+        let problem = match columns.index_of(&column.value) {
+            None => unknown_column(&format!("`{from}`"), column, columns),
+            Some(i) if found.contains(&i) => {
+                let message = format!("`{}` stands twice in the key", column.value);
+                Problem::new("duplicate-column", column.span, message)
+            }
+            Some(i) => match fits("the key needs", field, &columns.fields[i], from, column.span) {
+                Err(problem) => problem,
+                Ok(()) => {
+                    found.push(i);
+                    continue;
+                }
+            },
+        };
+        problems.push(problem);
+    }
+    (found.len() == written.len()).then_some(found)
+}

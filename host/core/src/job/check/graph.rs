@@ -1,0 +1,102 @@
+//! The operators of a job in the order of its file, and what is found out about them step by step.
+//! Unknown is not wrong: a part that is absent was reported before, and is not reported again.
+
+use crate::job::spec::{FunctionSpec, InputSpec, JobSpec, SinkSpec, SourceSpec, Spanned};
+use crate::plan::Output;
+use std::collections::BTreeMap;
+use wasmill_abi::Schema;
+use wasmill_abi::manifest::Function;
+
+/// The output of a source, and the one of a function that is meant when none is named.
+pub(super) const OUT: &str = "out";
+
+#[derive(Clone, Copy)]
+pub(super) enum Part<'a> {
+    Source(&'a SourceSpec),
+    Function(&'a FunctionSpec),
+    Sink(&'a SinkSpec),
+}
+
+pub(super) struct Op<'a> {
+    pub part: Part<'a>,
+    /// For functions whose manifest entry was found.
+    pub function: Option<&'a Function>,
+    /// `None` when unknown.
+    pub outputs: Option<Vec<Output>>,
+    /// The inputs that could be resolved.
+    pub edges: Vec<Edge<'a>>,
+}
+
+/// An input whose operator exists.
+#[derive(Clone, Copy)]
+pub(super) struct Edge<'a> {
+    pub from: usize,
+    /// `None` when the sender's outputs are unknown.
+    pub output: Option<usize>,
+    pub written: &'a InputSpec,
+}
+
+pub(super) struct Graph<'a> {
+    pub spec: &'a JobSpec,
+    pub ops: Vec<Op<'a>>,
+    pub by_name: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Op<'a> {
+    pub fn name(&self) -> &'a Spanned<String> {
+        match self.part {
+            Part::Source(s) => &s.name,
+            Part::Function(f) => &f.name,
+            Part::Sink(s) => &s.name,
+        }
+    }
+
+    pub fn inputs(&self) -> &'a [InputSpec] {
+        match self.part {
+            Part::Source(_) => &[],
+            Part::Function(f) => &f.inputs,
+            Part::Sink(s) => &s.inputs,
+        }
+    }
+
+    pub fn parallelism(&self) -> Option<&'a Spanned<u16>> {
+        match self.part {
+            Part::Source(s) => s.parallelism.as_ref(),
+            Part::Function(f) => f.parallelism.as_ref(),
+            Part::Sink(s) => s.parallelism.as_ref(),
+        }
+    }
+
+    pub fn is_keyed(&self) -> bool {
+        self.function.is_some_and(|f| f.key().is_some())
+    }
+}
+
+impl<'a> Graph<'a> {
+    pub fn of(spec: &'a JobSpec) -> Self {
+        let op = |part| Op { part, function: None, outputs: None, edges: Vec::new() };
+        let mut ops: Vec<Op<'a>> = Vec::new();
+        for source in &spec.sources {
+            let output = |schema: &Schema| vec![Output { name: OUT.to_owned(), schema: schema.clone() }];
+            ops.push(Op { outputs: source.schema.as_ref().map(output), ..op(Part::Source(source)) });
+        }
+        ops.extend(spec.functions.iter().map(|f| op(Part::Function(f))));
+        ops.extend(spec.sinks.iter().map(|s| Op { outputs: Some(Vec::new()), ..op(Part::Sink(s)) }));
+        ops.sort_by_key(|op| op.name().span);
+        let mut by_name = BTreeMap::new();
+        for (i, op) in ops.iter().enumerate() {
+            by_name.entry(op.name().value.as_str()).or_insert(i);
+        }
+        Self { spec, ops, by_name }
+    }
+
+    /// The columns that an edge carries, when they are known.
+    pub fn schema(&self, edge: &Edge<'_>) -> Option<&Schema> {
+        Some(&self.ops[edge.from].outputs.as_ref()?[edge.output?].schema)
+    }
+
+    /// The columns that an operator reads, with where they come from.
+    pub fn input(&self, op: usize) -> Option<(&Edge<'a>, &Schema)> {
+        self.ops[op].edges.iter().find_map(|edge| Some((edge, self.schema(edge)?)))
+    }
+}

@@ -1,0 +1,239 @@
+//! Reads one source, function or sink of a job file.
+
+use super::problem::{Problem, Problems};
+use super::settings::{
+    EVERY_ROWS, EVERY_ROWS_DEFAULT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
+    ROLL_BYTES_DEFAULT,
+};
+use super::spec::{EventTimeSpec, FunctionSpec, InputSpec, SettingSpec, SinkSpec, SourceSpec, Spanned};
+use super::values::{column_type, duration, input, names, number, one_of, parallelism, path, size, text};
+use super::walk::Walk;
+use super::yaml::{Node, Value};
+use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
+use std::path::Path;
+use std::time::Duration;
+use wasmill_abi::{Field, Schema};
+
+const SOURCE_KEYS: &[&str] = &["connector", "path", "format", "schema", "event_time", "rate", "parallelism"];
+const FUNCTION_KEYS: &[&str] = &["module", "function", "input", "key", "on_error", "parallelism", "config"];
+const SINK_KEYS: &[&str] = &["connector", "path", "format", "input", "roll", "parallelism"];
+const EVENT_TIME_KEYS: &[&str] = &["column", "max_delay", "every"];
+const ROLL_KEYS: &[&str] = &["bytes", "age"];
+
+const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv)];
+const ON_ERROR: &[(&str, OnError)] =
+    &[("fail", OnError::Fail), ("skip", OnError::Skip), ("dead-letter", OnError::DeadLetter)];
+
+#[derive(Clone, Copy, PartialEq)]
+enum SourceKind {
+    File,
+    Stdin,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum SinkKind {
+    File,
+    Stdout,
+    Blackhole,
+}
+
+pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems) -> SourceSpec {
+    let what = format!("source `{}`", name.value);
+    let mut spec = SourceSpec {
+        name,
+        connector: None,
+        format: None,
+        schema: None,
+        event_time: None,
+        rate: None,
+        parallelism: None,
+        broken: true,
+    };
+    let Some(mut walk) = Walk::start(node, &what, spec.name.span, SOURCE_KEYS, problems) else {
+        return spec;
+    };
+    let kinds = &[("file", SourceKind::File), ("stdin", SourceKind::Stdin)];
+    let kind = walk.required("connector", one_of(kinds)).map(|k| k.value);
+    spec.connector = source_connector(&mut walk, kind);
+    let by_path = match &spec.connector {
+        Some(SourceConnector::File { path }) => format_of(path),
+        _ => None,
+    };
+    if by_path.is_none() && kind.is_some() {
+        walk.require("format");
+    }
+    spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
+    walk.require("schema");
+    spec.schema = schema(&mut walk);
+    spec.event_time = event_time(&mut walk);
+    spec.rate = walk.optional("rate", number(RATE)).map(|r| r.value);
+    spec.parallelism = walk.optional("parallelism", parallelism);
+    if let (Some(SourceKind::Stdin), Some(Spanned { value: 2.., span })) = (kind, &spec.parallelism) {
+        let message = format!("`parallelism`: {what} reads stdin, its parallelism can only be 1");
+        walk.problem(Problem::new("out-of-range", *span, message));
+    }
+    spec.broken = walk.broken;
+    spec
+}
+
+fn source_connector(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>) -> Option<SourceConnector> {
+    match kind? {
+        SourceKind::File => Some(SourceConnector::File { path: walk.required("path", path)?.value }),
+        SourceKind::Stdin => {
+            walk.refuse(&["path"], "connector `stdin` has none");
+            Some(SourceConnector::Stdin)
+        }
+    }
+}
+
+/// The format that a path's extension tells, before the extension of a compression.
+fn format_of(path: &Path) -> Option<Format> {
+    let name = path.file_name()?.to_str()?;
+    let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+    match name.rsplit_once('.')?.1 {
+        "ndjson" | "jsonl" => Some(Format::Ndjson),
+        "csv" => Some(Format::Csv),
+        _ => None,
+    }
+}
+
+fn schema(walk: &mut Walk<'_, '_>) -> Option<Schema> {
+    let node = walk.get("schema")?;
+    let Value::Map(entries) = &node.value else {
+        walk.wrong_kind("schema", node, "a map from column names to types");
+        return None;
+    };
+    if entries.is_empty() || entries.len() > Schema::COLUMNS_MAX {
+        let message = format!("`schema`: {} columns, it must have from 1 to {}", entries.len(), Schema::COLUMNS_MAX);
+        walk.problem(Problem::new("out-of-range", node.span, message));
+        return None;
+    }
+    let mut fields = Vec::with_capacity(entries.len());
+    for (column, node) in entries {
+        if column.value.is_empty() {
+            walk.problem(Problem::new("bad-name", column.span, "`schema`: the name of a column is empty"));
+            continue;
+        }
+        match column_type(node) {
+            Ok((ty, nullable)) => fields.push(Field::new(&column.value, ty, nullable)),
+            Err(_) if matches!(node.value, Value::Broken) => walk.broken = true,
+            Err(fault) => walk.problem(fault.at(&column.value, node.span)),
+        }
+    }
+    (fields.len() == entries.len()).then(|| Schema::new(fields))
+}
+
+fn event_time(walk: &mut Walk<'_, '_>) -> Option<EventTimeSpec> {
+    let node = walk.get("event_time")?;
+    let Some(mut inner) = Walk::start(node, "`event_time`", node.span, EVENT_TIME_KEYS, walk.problems) else {
+        walk.broken = true;
+        return None;
+    };
+    let column = inner.required("column", text);
+    let max_delay = inner.optional("max_delay", duration(MAX_DELAY)).map_or(MAX_DELAY_DEFAULT, |d| d.value);
+    let every_rows = inner.optional("every", number(EVERY_ROWS)).map_or(EVERY_ROWS_DEFAULT, |n| n.value);
+    let broken = inner.broken;
+    walk.broken |= broken;
+    Some(EventTimeSpec { column: column?, max_delay, every_rows })
+}
+
+pub(super) fn function(name: Spanned<String>, node: &Node, problems: &mut Problems) -> FunctionSpec {
+    let what = format!("function `{}`", name.value);
+    let mut spec = FunctionSpec {
+        name,
+        module: None,
+        function: None,
+        inputs: Vec::new(),
+        key: None,
+        on_error: OnError::default(),
+        parallelism: None,
+        config: Vec::new(),
+        broken: true,
+    };
+    let Some(mut walk) = Walk::start(node, &what, spec.name.span, FUNCTION_KEYS, problems) else {
+        return spec;
+    };
+    spec.module = walk.required("module", text);
+    spec.function = walk.optional("function", text);
+    spec.inputs = inputs(&mut walk);
+    spec.key = walk.optional("key", names);
+    spec.on_error = walk.optional("on_error", one_of(ON_ERROR)).map(|o| o.value).unwrap_or_default();
+    spec.parallelism = walk.optional("parallelism", parallelism);
+    spec.config = config(&mut walk);
+    spec.broken = walk.broken;
+    spec
+}
+
+fn inputs(walk: &mut Walk<'_, '_>) -> Vec<InputSpec> {
+    let names = walk.required("input", names).map(|n| n.value).unwrap_or_default();
+    names.iter().map(|name| input(&name.value, name.span)).collect()
+}
+
+fn config(walk: &mut Walk<'_, '_>) -> Vec<SettingSpec> {
+    let Some(node) = walk.get("config").filter(|n| !n.is_null()) else {
+        return Vec::new();
+    };
+    let Value::Map(entries) = &node.value else {
+        walk.wrong_kind("config", node, "a map from settings to values");
+        return Vec::new();
+    };
+    let mut config = Vec::with_capacity(entries.len());
+    for (name, node) in entries {
+        match node.scalar() {
+            Some(value) => config.push(SettingSpec { name: name.clone(), value: Spanned::new(value, node.span) }),
+            None => walk.wrong_kind(&name.value, node, "a single value"),
+        }
+    }
+    config
+}
+
+pub(super) fn sink(name: Spanned<String>, node: &Node, problems: &mut Problems) -> SinkSpec {
+    let what = format!("sink `{}`", name.value);
+    let mut spec =
+        SinkSpec { name, connector: None, format: None, inputs: Vec::new(), parallelism: None, broken: true };
+    let Some(mut walk) = Walk::start(node, &what, spec.name.span, SINK_KEYS, problems) else {
+        return spec;
+    };
+    let kinds = &[("file", SinkKind::File), ("stdout", SinkKind::Stdout), ("blackhole", SinkKind::Blackhole)];
+    let kind = walk.required("connector", one_of(kinds));
+    if kind.as_ref().is_some_and(|k| k.value == SinkKind::File) {
+        walk.require("format");
+    }
+    spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value);
+    spec.connector = sink_connector(&mut walk, kind);
+    spec.inputs = inputs(&mut walk);
+    spec.parallelism = walk.optional("parallelism", parallelism);
+    spec.broken = walk.broken;
+    spec
+}
+
+fn sink_connector(walk: &mut Walk<'_, '_>, kind: Option<Spanned<SinkKind>>) -> Option<Spanned<SinkConnector>> {
+    let kind = kind?;
+    let (name, connector) = match kind.value {
+        SinkKind::File => {
+            let (roll_bytes, roll_age) = roll(walk);
+            let path = walk.required("path", path)?;
+            return Some(Spanned::new(SinkConnector::File { path: path.value, roll_bytes, roll_age }, path.span));
+        }
+        SinkKind::Stdout => ("stdout", SinkConnector::Stdout),
+        SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole),
+    };
+    walk.refuse(&["path", "roll"], &format!("connector `{name}` writes no files"));
+    Some(Spanned::new(connector, kind.span))
+}
+
+fn roll(walk: &mut Walk<'_, '_>) -> (u64, Duration) {
+    let default = (ROLL_BYTES_DEFAULT, ROLL_AGE_DEFAULT);
+    let Some(node) = walk.get("roll").filter(|n| !n.is_null()) else {
+        return default;
+    };
+    let Some(mut inner) = Walk::start(node, "`roll`", node.span, ROLL_KEYS, walk.problems) else {
+        walk.broken = true;
+        return default;
+    };
+    let bytes = inner.optional("bytes", size(ROLL_BYTES)).map_or(default.0, |b| b.value);
+    let age = inner.optional("age", duration(ROLL_AGE)).map_or(default.1, |a| a.value);
+    let broken = inner.broken;
+    walk.broken |= broken;
+    (bytes, age)
+}
