@@ -1,0 +1,271 @@
+//! Building the subtasks of a plan: opens functions, state and sources, and lays the channels.
+
+use super::error::RunError;
+use super::outlets::Outlets;
+use super::progress::Counters;
+use super::sinks::encoder_of;
+use super::source::{Pace, SourceSubtask, position_key};
+use super::subtask::{ChannelSubtask, Worker};
+use super::task::{Control, Event};
+use super::Opened;
+use crate::connect::{self, SourceOptions, SourceReader};
+use crate::exchange::{self, Message, Outlet};
+use crate::fragment::dead_letters::DeadLetters;
+use crate::fragment::function::FunctionOperator;
+use crate::fragment::guest::Guest;
+use crate::fragment::sink::SinkOperator;
+use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
+use crate::state::KeyedState;
+use crate::wasm::guest_log;
+use crossbeam_channel::{Receiver, Sender};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use wasmill_abi::hash;
+use wasmill_abi::open::OpenContext;
+use wasmill_core::align::Alignment;
+use wasmill_core::limits::Limits;
+use wasmill_core::plan::{self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route};
+
+/// All subtasks of a job, ready to run, with the names of their threads.
+pub struct Built {
+    pub sources: Vec<(String, Sender<Control>, SourceSubtask)>,
+    pub channels: Vec<(String, ChannelSubtask)>,
+}
+
+/// The channels of all edges between fragments, taken out by the subtasks that use them.
+struct Wiring {
+    /// By fragment and subtask.
+    outlets: BTreeMap<(usize, u16), Vec<Outlet>>,
+    inlets: BTreeMap<(usize, u16), Vec<Receiver<Message>>>,
+    /// For each operator and output, the edges that leave its fragment, as positions of outlets.
+    edges: BTreeMap<(usize, usize), Vec<usize>>,
+}
+
+struct Builder<'a, 'o> {
+    opened: &'o Opened<'a>,
+    plan: &'o Plan,
+    limits: Arc<Limits>,
+    partitions: Arc<Vec<String>>,
+    counters: &'o Arc<Counters>,
+    events: &'o Sender<Event>,
+    stopping: &'o Receiver<()>,
+    epoch: u64,
+}
+
+/// Opens everything that runs. `committed` is shared with the coordinator.
+pub fn subtasks(
+    opened: &Opened<'_>,
+    counters: &Arc<Counters>,
+    committed: &Arc<AtomicU64>,
+    events: &Sender<Event>,
+    stopping: &Receiver<()>,
+) -> Result<Built, RunError> {
+    let plan = opened.job.plan;
+    let builder = Builder {
+        opened,
+        plan,
+        limits: Arc::new(plan.limits.clone()),
+        partitions: Arc::new(opened.partitions.names.clone()),
+        counters,
+        events,
+        stopping,
+        epoch: opened.db.committed_epoch() + 1,
+    };
+    let mut wiring = wire(plan);
+    let mut built = Built { sources: Vec::new(), channels: Vec::new() };
+    let mut number = 0;
+    for (f, fragment) in plan.fragments.iter().enumerate() {
+        for subtask in 0..fragment.parallelism {
+            let worker = builder.worker(FragmentIndex(f), subtask, number, &mut wiring)?;
+            number += 1;
+            let head = &plan.operators[fragment.operators[0].0];
+            let name = format!("{}/{subtask}", head.name);
+            if let OperatorKind::Source(source) = &head.kind {
+                let (control, receiver) = crossbeam_channel::unbounded();
+                let reader = builder.reader(&head.name, source, subtask, fragment.parallelism)?;
+                let subtask = SourceSubtask {
+                    worker,
+                    operator: head.name.clone(),
+                    reader,
+                    control: receiver,
+                    pace: source.rate.map(Pace::new),
+                    ended: false,
+                    draining: false,
+                    barrier: builder.epoch - 1,
+                    committed: builder.epoch - 1,
+                };
+                built.sources.push((name, control, subtask));
+            } else {
+                let inlets = wiring.inlets.remove(&(f, subtask)).unwrap_or_default();
+                let alignment = Alignment::new(inlets.len(), builder.epoch);
+                let committed = committed.clone();
+                let subtask = ChannelSubtask { worker, inlets, alignment, committed, seen_committed: builder.epoch - 1 };
+                built.channels.push((name, subtask));
+            }
+        }
+    }
+    Ok(built)
+}
+
+/// Lays a channel for every edge that leaves a fragment.
+fn wire(plan: &Plan) -> Wiring {
+    let mut wiring = Wiring { outlets: BTreeMap::new(), inlets: BTreeMap::new(), edges: BTreeMap::new() };
+    for operator in &plan.operators {
+        for input in operator.inputs.iter().filter(|i| i.route != Route::Local) {
+            let sender = &plan.operators[input.from.0];
+            let (from, to) = (sender.fragment.0, operator.fragment.0);
+            let (tx, rx) = exchange::connect(sender.parallelism.into(), operator.parallelism.into());
+            let position = wiring.outlets.get(&(from, 0)).map_or(0, Vec::len);
+            wiring.edges.entry((input.from.0, input.output)).or_default().push(position);
+            for (subtask, senders) in tx.into_iter().enumerate() {
+                let outlet = outlet(plan, sender, input, senders, subtask as u16);
+                wiring.outlets.entry((from, subtask as u16)).or_default().push(outlet);
+            }
+            for (subtask, receivers) in rx.into_iter().enumerate() {
+                wiring.inlets.entry((to, subtask as u16)).or_default().extend(receivers);
+            }
+        }
+    }
+    wiring
+}
+
+fn outlet(plan: &Plan, sender: &plan::Operator, input: &Input, channels: Vec<Sender<Message>>, subtask: u16) -> Outlet {
+    match &input.route {
+        Route::Local | Route::Forward => Outlet::forward(channels, subtask),
+        Route::ByKey { columns } => {
+            let schema = &sender.outputs[input.output].schema;
+            let types = columns.iter().map(|&c| schema.fields[c].ty).collect();
+            Outlet::by_key(channels, columns.clone(), types, plan.key_groups)
+        }
+    }
+}
+
+impl Builder<'_, '_> {
+    fn worker(
+        &self,
+        fragment: FragmentIndex,
+        index: u16,
+        number: usize,
+        wiring: &mut Wiring,
+    ) -> Result<Worker, RunError> {
+        let members = &self.plan.fragments[fragment.0].operators;
+        let nodes =
+            members.iter().map(|&o| self.node(o, members, index, wiring)).collect::<Result<Vec<_>, RunError>>()?;
+        let state = self.state(members[0], index)?;
+        let outlets = wiring.outlets.remove(&(fragment.0, index)).unwrap_or_default();
+        Ok(Worker {
+            subtask: number,
+            index,
+            fragment: Fragment::new(nodes, state, DeadLetters::new(self.partitions.clone()), self.epoch),
+            outlets: Outlets::new(outlets, self.stopping.clone()),
+            events: self.events.clone(),
+            counters: self.counters.clone(),
+            buffer_bytes: self.limits.outbox_bytes,
+            reported: Counts::default(),
+            epoch_wanted: false,
+        })
+    }
+
+    fn node(
+        &self,
+        index: OperatorIndex,
+        members: &[OperatorIndex],
+        subtask: u16,
+        wiring: &Wiring,
+    ) -> Result<Node, RunError> {
+        let operator = &self.plan.operators[index.0];
+        let kind = match &operator.kind {
+            OperatorKind::Source(_) => Operator::Source,
+            OperatorKind::Function(call) => Operator::Function(Box::new(self.function(operator, call, subtask)?)),
+            OperatorKind::Sink(sink) => {
+                Operator::Sink(SinkOperator::new(operator.name.clone(), index.0, encoder_of(sink)))
+            }
+        };
+        let edges = (0..operator.outputs.len()).map(|output| {
+            let local = members.iter().enumerate().filter(|(_, m)| {
+                let inputs = &self.plan.operators[m.0].inputs;
+                inputs.iter().any(|i| i.from == index && i.output == output && i.route == Route::Local)
+            });
+            let outlets = wiring.edges.get(&(index.0, output)).into_iter().flatten();
+            local.map(|(node, _)| Edge::Node(node)).chain(outlets.map(|&o| Edge::Outlet(o))).collect()
+        });
+        Ok(Node { operator: kind, edges: edges.collect() })
+    }
+
+    fn function(
+        &self,
+        operator: &plan::Operator,
+        call: &FunctionCall,
+        subtask: u16,
+    ) -> Result<FunctionOperator, RunError> {
+        let factory = self
+            .opened
+            .job
+            .factories
+            .get(&call.module)
+            .ok_or_else(|| RunError::Bug(format!("module {:?} of the plan was not loaded", call.module)))?;
+        let open = OpenContext {
+            function: call.function.name.clone(),
+            job: self.plan.job.clone(),
+            operator: operator.name.clone(),
+            subtask,
+            parallelism: operator.parallelism,
+            config: call.config.clone(),
+        };
+        let log = guest_log(&self.plan.job, &operator.name, subtask);
+        let guest = Guest::open(factory.clone(), open, self.limits.clone(), log)
+            .map_err(|e| RunError::Open { operator: operator.name.clone(), source: Box::new(e) })?;
+        let input = &operator.inputs[0];
+        let schema = self.plan.operators[input.from.0].outputs[input.output].schema.clone();
+        let seed = u64::from(hash::hash32(operator.name.as_bytes())) << 16 | u64::from(subtask);
+        Ok(FunctionOperator::new(operator.name.clone(), call.clone(), schema, guest, self.limits.clone(), seed))
+    }
+
+    /// The state of a fragment whose head is a keyed function.
+    fn state(&self, head: OperatorIndex, subtask: u16) -> Result<Option<KeyedState>, RunError> {
+        let operator = &self.plan.operators[head.0];
+        let OperatorKind::Function(call) = &operator.kind else { return Ok(None) };
+        if !call.is_keyed() {
+            return Ok(None);
+        }
+        let groups = self.plan.key_groups;
+        let owns = |g: &u16| hash::subtask_of_group(*g, groups, operator.parallelism) == subtask;
+        let first = (0..groups).find(owns).unwrap_or(groups);
+        let count = (first..groups).take_while(owns).count() as u16;
+        let slots: Vec<String> = call.function.slots().iter().map(|s| s.name.clone()).collect();
+        let state = KeyedState::open(
+            self.opened.db.clone(),
+            &operator.name,
+            &slots,
+            first..first + count,
+            groups,
+            self.limits.state_cache_bytes,
+        )?;
+        Ok(Some(state))
+    }
+
+    fn reader(
+        &self,
+        operator: &str,
+        source: &plan::Source,
+        subtask: u16,
+        parallelism: u16,
+    ) -> Result<Box<dyn SourceReader>, RunError> {
+        let prefix = position_key(operator, "");
+        let restored = self.opened.db.meta_prefix(&prefix)?;
+        let restored = restored.into_iter().map(|(k, v)| (k[prefix.len()..].to_owned(), v)).collect();
+        let partitions = self.opened.partitions.of_source.get(operator).cloned().unwrap_or_default();
+        let options = SourceOptions {
+            source,
+            base: self.opened.job.base,
+            subtask,
+            parallelism,
+            batch_rows: self.limits.batch_rows as usize,
+            batch_bytes: self.limits.batch_bytes as usize,
+            restored,
+            partitions: &partitions,
+        };
+        connect::open_source(options).map_err(|source| RunError::Source { operator: operator.to_owned(), source })
+    }
+}

@@ -1,0 +1,103 @@
+//! The commit thread: makes an epoch durable, then publishes its outbox.
+//!
+//! One synced batch holds all of an epoch; that it was published is recorded with the next one. A
+//! crash anywhere leaves an epoch that is committed and perhaps half published, and publishing it
+//! again writes the same bytes to the same places.
+
+use super::error::RunError;
+use super::outlets::now_micros;
+use super::sinks::Sinks;
+use super::task::{Event, HandIn};
+use crate::failpoint;
+use crate::state::{Commit, Database, OutboxEntry};
+use crossbeam_channel::{Receiver, Sender};
+use std::sync::Arc;
+
+/// What the coordinator asks for.
+pub enum Request {
+    /// Every subtask's part of an epoch.
+    Commit { epoch: u64, parts: Vec<HandIn> },
+    /// Record that the last epoch was published; nothing follows.
+    Finish,
+}
+
+/// Owns all that writes: the database's commits and the sinks.
+pub struct Committer {
+    pub db: Arc<Database>,
+    pub sinks: Sinks,
+    pub requests: Receiver<Request>,
+    pub events: Sender<Event>,
+    /// The last epoch whose outbox is known to be published.
+    pub published: u64,
+    /// Values that the next commit carries: what is new about the job itself.
+    pub meta: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Committer {
+    /// Runs until the request channel closes or the job has finished.
+    pub fn run(mut self) -> Result<(), RunError> {
+        while let Ok(request) = self.requests.recv() {
+            match request {
+                Request::Commit { epoch, parts } => self.commit(epoch, parts)?,
+                Request::Finish => return self.finish(),
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, epoch: u64, parts: Vec<HandIn>) -> Result<(), RunError> {
+        failpoint::hit("commit.before");
+        let mut commit = self.empty_commit(epoch);
+        let mut dead_letters = Vec::new();
+        for part in parts {
+            commit.meta.extend(part.positions.into_iter().map(|(key, at)| (key, Some(at))));
+            commit.deltas.extend(part.part.state);
+            dead_letters.extend_from_slice(&part.part.dead_letters);
+            for (sink, bytes) in part.part.sinks {
+                commit.outbox.push(self.sinks.address(epoch, sink, part.index, bytes, now_micros())?);
+            }
+        }
+        if !dead_letters.is_empty() {
+            commit.outbox.push(self.sinks.address_dead_letters(epoch, dead_letters, now_micros())?);
+        }
+        commit.meta.append(&mut self.sinks.take_targets());
+        let outbox = commit.outbox.clone();
+        self.db.commit(commit)?;
+        failpoint::hit("commit.synced");
+        // The next epoch may go on while this one is published.
+        let told = self.events.send(Event::Committed(epoch));
+        self.publish(&outbox)?;
+        self.published = epoch;
+        if told.is_err() {
+            tracing::debug!(epoch, "the job ended while its epoch was published");
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, outbox: &[OutboxEntry]) -> Result<(), RunError> {
+        failpoint::hit("publish.before");
+        for entry in outbox {
+            self.sinks.publish(entry)?;
+        }
+        failpoint::hit("publish.after");
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), RunError> {
+        failpoint::hit("finish.before");
+        let commit = self.empty_commit(self.db.committed_epoch() + 1);
+        self.db.commit(commit)?;
+        failpoint::hit("finish.after");
+        Ok(())
+    }
+
+    fn empty_commit(&mut self, epoch: u64) -> Commit {
+        Commit {
+            epoch,
+            deltas: Vec::new(),
+            meta: std::mem::take(&mut self.meta),
+            outbox: Vec::new(),
+            drop_outbox_up_to: Some(self.published),
+        }
+    }
+}

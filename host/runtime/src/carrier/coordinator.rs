@@ -1,0 +1,154 @@
+//! The coordinator: the one place that decides what a running job does next. It runs in the
+//! caller's thread: one event in, what the machines in the core say goes out.
+
+use super::committer::Request;
+use super::error::RunError;
+use super::outlets::now_micros;
+use super::progress::{Counters, Progress, Reporter};
+use super::task::{Control, Event, HandIn};
+use super::{Stop, Summary};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use wasmill_core::epoch::{Action, EpochError, Epochs, Finish};
+use wasmill_core::life::{Life, LifeEvent};
+
+/// How often a request to stop is looked for, and progress is told.
+const POLL: Duration = Duration::from_millis(20);
+const REPORT: Duration = Duration::from_millis(200);
+
+/// Everything that the coordinator holds while a job runs.
+pub struct Coordinator<'a> {
+    pub epochs: Epochs,
+    pub epoch_length: Duration,
+    pub drain_timeout: Duration,
+    pub sources: Vec<Sender<Control>>,
+    pub committer: Sender<Request>,
+    pub events: Receiver<Event>,
+    pub committed: Arc<AtomicU64>,
+    pub counters: Arc<Counters>,
+    pub stop: &'a Stop,
+    pub life: Life,
+    pub parts: BTreeMap<u64, Vec<HandIn>>,
+    pub reporter: Reporter,
+}
+
+impl Coordinator<'_> {
+    /// Runs the job to its end. On return the control channels are closed, so every task ends.
+    pub fn run(mut self, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
+        self.live(LifeEvent::Started);
+        let mut next_tick = Instant::now() + self.epoch_length;
+        let mut next_report = Instant::now() + REPORT;
+        let mut drain_deadline = None;
+        loop {
+            if self.stop.requested() && self.live(LifeEvent::StopRequested) {
+                self.drain();
+                drain_deadline = Some(Instant::now() + self.drain_timeout);
+            }
+            let now = Instant::now();
+            if now >= next_tick {
+                next_tick = now + self.epoch_length;
+                if let Some(action) = self.epochs.tick() {
+                    self.act(action);
+                }
+            }
+            if now >= next_report {
+                next_report = now + REPORT;
+                observer(&self.progress());
+            }
+            if drain_deadline.is_some_and(|d| now >= d) {
+                self.live(LifeEvent::DrainTimedOut);
+                let epoch = self.epochs.committed_epoch();
+                return Err(RunError::DrainTimedOut { limit: self.drain_timeout, epoch });
+            }
+            let wait = next_tick.min(next_report).saturating_duration_since(Instant::now()).min(POLL);
+            match self.events.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(RunError::Bug("every task ended early".to_owned())),
+                Ok(event) => {
+                    if let Some(finish) = self.event(event)? {
+                        self.live(LifeEvent::LastEpochCommitted);
+                        return Ok(self.finish(finish, observer));
+                    }
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<Option<Finish>, RunError> {
+        let action = match event {
+            // Whoever failed first says so itself; its neighbours only notice a closed channel.
+            Event::Failed(error) if error.is_consequence() => None,
+            Event::Failed(error) => {
+                self.live(LifeEvent::Error);
+                return Err(error);
+            }
+            Event::EpochWanted => self.epochs.tick(),
+            Event::HandIn(part) => {
+                let (subtask, epoch, ended) = (part.subtask, part.epoch, part.ended);
+                self.parts.entry(epoch).or_default().push(part);
+                self.epochs.handed_in(subtask, epoch, ended).map_err(bug)?
+            }
+            Event::Committed(epoch) => {
+                self.committed.store(epoch, Ordering::Release);
+                self.tell_sources(Control::Committed(epoch));
+                self.epochs.committed(epoch).map_err(bug)?
+            }
+        };
+        debug_assert_eq!(self.epochs.validate(), Ok(()));
+        Ok(action.and_then(|action| self.act(action)))
+    }
+
+    fn act(&mut self, action: Action) -> Option<Finish> {
+        match action {
+            Action::Inject(epoch) => self.tell_sources(Control::Barrier(epoch)),
+            Action::Commit(epoch) => {
+                let parts = self.parts.remove(&epoch).unwrap_or_default();
+                // A committer that is gone has sent its error, which comes next.
+                let _ = self.committer.send(Request::Commit { epoch, parts });
+            }
+            Action::Finish(finish) => return Some(finish),
+        }
+        None
+    }
+
+    /// The sources read no further, and the next barrier, sent at once if it may be, is the last.
+    fn drain(&mut self) {
+        self.epochs.drain();
+        self.tell_sources(Control::Drain);
+        if let Some(action) = self.epochs.tick() {
+            self.act(action);
+        }
+    }
+
+    fn tell_sources(&self, control: Control) {
+        // A source that is gone has sent its error, which comes next.
+        self.sources.iter().for_each(|s| drop(s.send(control)));
+    }
+
+    fn live(&mut self, event: LifeEvent) -> bool {
+        let next = self.life.after(event);
+        if let Some(next) = next {
+            tracing::debug!(from = ?self.life, to = ?next, "job");
+            self.life = next;
+        }
+        next.is_some()
+    }
+
+    fn progress(&mut self) -> Progress {
+        self.reporter.report(&self.counters, self.epochs.committed_epoch(), now_micros())
+    }
+
+    fn finish(mut self, finish: Finish, observer: &mut dyn FnMut(&Progress)) -> Summary {
+        let _ = self.committer.send(Request::Finish);
+        let progress = self.progress();
+        observer(&progress);
+        Summary { progress, ended: finish == Finish::Ended }
+    }
+}
+
+fn bug(error: EpochError) -> RunError {
+    RunError::Bug(error.to_string())
+}

@@ -1,0 +1,220 @@
+//! The local carrier: runs a plan with threads, channels, files and one RocksDB.
+//!
+//! ```text
+//! coordinator --control--> source subtasks ==channels==> subtasks ... (rows, watermarks, barriers)
+//!      ^  |                      |                          |
+//!      |  +--requests--> committer                          |
+//!      +---- events: hand-ins, committed, errors <----------+
+//! ```
+
+mod build;
+mod committer;
+mod coordinator;
+mod error;
+mod outlets;
+mod progress;
+mod sinks;
+mod source;
+mod subtask;
+mod task;
+
+pub use error::{RunError, RunErrorKind};
+pub use progress::Progress;
+
+use crate::connect;
+use crate::state::{Database, Identity};
+use crate::wasm::Factory;
+use build::Built;
+use committer::Committer;
+use coordinator::Coordinator;
+use progress::{Counters, Reporter};
+use sinks::Sinks;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use wasmill_core::epoch::Epochs;
+use wasmill_core::life::Life;
+use wasmill_core::plan::{OperatorKind, Plan};
+
+/// A request to stop, which may be made from any thread.
+#[derive(Debug, Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    /// Asks the job to drain: read no further, commit what was read, and end.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub fn requested(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What a job needs to run.
+pub struct Job<'a> {
+    pub plan: &'a Plan,
+    /// The directory that relative paths of the plan start from.
+    pub base: &'a Path,
+    pub state_dir: &'a Path,
+    /// The plan's modules by their name in the job.
+    pub factories: &'a BTreeMap<String, Arc<Factory>>,
+    pub stop: &'a Stop,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    pub progress: Progress,
+    /// Every input was read to its end; otherwise the job was drained and goes on from here.
+    pub ended: bool,
+}
+
+/// A job whose state is open: it knows where it goes on from.
+pub struct Opened<'a> {
+    job: Job<'a>,
+    db: Arc<Database>,
+    sinks: Sinks,
+    partitions: Partitions,
+    meta: Vec<(String, Option<Vec<u8>>)>,
+    published: u64,
+}
+
+/// The partitions of all sources, with the ids that positions use.
+#[derive(Debug, Default)]
+struct Partitions {
+    names: Vec<String>,
+    /// By operator.
+    of_source: BTreeMap<String, BTreeMap<String, u16>>,
+}
+
+const PUBLISHED: &str = "published";
+
+impl<'a> Opened<'a> {
+    /// Opens a job's state, brings its sinks up to the committed epoch, and finds its inputs.
+    pub fn open(job: Job<'a>) -> Result<Self, RunError> {
+        let identity = Identity { job: &job.plan.job, key_groups: job.plan.key_groups };
+        let db = Database::open(job.state_dir, &identity)?;
+        let mut sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
+        for entry in db.outbox()? {
+            sinks.publish(&entry)?;
+        }
+        let mut meta = vec![(PUBLISHED.to_owned(), Some(db.committed_epoch().to_string().into_bytes()))];
+        for (name, factory) in job.factories {
+            meta.push((format!("module/{name}"), Some(factory.sha256().as_bytes().to_vec())));
+        }
+        let partitions = Partitions::open(&job, &db, &mut meta)?;
+        let published = db.committed_epoch();
+        Ok(Self { job, db, sinks, partitions, meta, published })
+    }
+
+    /// The epoch that the job goes on from; `None` when it starts from nothing.
+    pub fn resumes_from(&self) -> Option<u64> {
+        Some(self.db.committed_epoch()).filter(|e| *e > 0)
+    }
+
+    /// Runs the job until its input ends, it is asked to stop, or it fails.
+    pub fn run(self, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
+        let start = self.db.committed_epoch();
+        let counters = Arc::new(Counters::default());
+        let committed = Arc::new(AtomicU64::new(start));
+        let (event_sender, events) = crossbeam_channel::unbounded();
+        // Subtasks that wait for something else than a channel watch this one close.
+        let (running, stopping) = crossbeam_channel::bounded::<()>(0);
+        let Built { sources, channels } = build::subtasks(&self, &counters, &committed, &event_sender, &stopping)?;
+        let subtasks = sources.len() + channels.len();
+
+        let (requests, request_receiver) = crossbeam_channel::unbounded();
+        let committer = Committer {
+            db: self.db,
+            sinks: self.sinks,
+            requests: request_receiver,
+            events: event_sender.clone(),
+            published: self.published,
+            meta: self.meta,
+        };
+        let mut tasks = vec![task::spawn("committer".to_owned(), event_sender.clone(), move || committer.run())?];
+        let mut controls = Vec::new();
+        for (name, control, subtask) in sources {
+            controls.push(control);
+            tasks.push(task::spawn(name, event_sender.clone(), move || subtask.run())?);
+        }
+        for (name, subtask) in channels {
+            tasks.push(task::spawn(name, event_sender.clone(), move || subtask.run())?);
+        }
+        drop(event_sender);
+
+        let coordinator = Coordinator {
+            epochs: Epochs::new(subtasks, start),
+            epoch_length: self.job.plan.epoch,
+            drain_timeout: self.job.plan.drain_timeout,
+            sources: controls,
+            committer: requests,
+            events: events.clone(),
+            committed,
+            counters,
+            stop: self.job.stop,
+            life: Life::Starting,
+            parts: BTreeMap::new(),
+            reporter: Reporter::new(),
+        };
+        let summary = coordinator.run(observer);
+        drop(running);
+        if let Err(RunError::DrainTimedOut { .. }) = summary {
+            // Some thread does not come back; the process ends without it, which is safe.
+            return summary;
+        }
+        tasks.into_iter().for_each(|t| t.join().expect("tasks catch their own panics"));
+        // The last epoch is published behind its commit: its errors come after the summary.
+        let late = events.try_iter().find_map(|e| match e {
+            task::Event::Failed(error) if !error.is_consequence() => Some(error),
+            _ => None,
+        });
+        summary.and_then(|s| late.map_or(Ok(s), Err))
+    }
+}
+
+impl Partitions {
+    /// Finds the partitions of all sources. Ids are given once and stored.
+    fn open(job: &Job<'_>, db: &Database, meta: &mut Vec<(String, Option<Vec<u8>>)>) -> Result<Self, RunError> {
+        let mut partitions = Self::default();
+        let mut known = BTreeMap::new();
+        for (key, value) in db.meta_prefix("partition/")? {
+            let id: usize = String::from_utf8_lossy(&value)
+                .parse()
+                .map_err(|_| RunError::Bug(format!("the state holds an unreadable partition id at {key}")))?;
+            let name = key.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
+            if partitions.names.len() <= id {
+                partitions.names.resize(id + 1, String::new());
+            }
+            partitions.names[id] = name;
+            known.insert(key, id as u16);
+        }
+        for operator in &job.plan.operators {
+            let OperatorKind::Source(source) = &operator.kind else { continue };
+            let fail = |source| RunError::Source { operator: operator.name.clone(), source };
+            for name in connect::list_partitions(source, job.base).map_err(fail)? {
+                let key = format!("partition/{}/{name}", operator.name);
+                let id = match known.get(&key) {
+                    Some(id) => *id,
+                    None => {
+                        let id = partitions.names.len();
+                        if id >= usize::from(u16::MAX) {
+                            return Err(RunError::Refused(format!(
+                                "source {:?} has more than {} partitions (files); join some of them",
+                                operator.name,
+                                u16::MAX
+                            )));
+                        }
+                        partitions.names.push(name.clone());
+                        meta.push((key, Some(id.to_string().into_bytes())));
+                        id as u16
+                    }
+                };
+                partitions.of_source.entry(operator.name.clone()).or_default().insert(name, id);
+            }
+        }
+        Ok(partitions)
+    }
+}

@@ -1,0 +1,142 @@
+//! A subtask that reads from a source: rows go into its fragment, barriers come from the
+//! coordinator, and the position of every partition is part of each epoch.
+
+use super::error::RunError;
+use super::progress::Counters;
+use super::subtask::Worker;
+use super::task::Control;
+use crate::connect::{Next, Rows, SourceReader};
+use crate::failpoint;
+use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+use wasmill_core::align::END_OF_TIME;
+
+/// The head of a fragment that begins with a source.
+pub struct SourceSubtask {
+    pub worker: Worker,
+    pub operator: String,
+    pub reader: Box<dyn SourceReader>,
+    pub control: Receiver<Control>,
+    /// At most this many rows per second.
+    pub pace: Option<Pace>,
+    pub ended: bool,
+    pub draining: bool,
+    /// The epoch of the last barrier, and the last one known to be committed.
+    pub barrier: u64,
+    pub committed: u64,
+}
+
+/// Keeps a source at or below a rate.
+pub struct Pace {
+    per_second: f64,
+    started: Instant,
+    rows: u64,
+}
+
+impl Pace {
+    pub fn new(rows_per_second: u32) -> Self {
+        Self { per_second: f64::from(rows_per_second), started: Instant::now(), rows: 0 }
+    }
+
+    fn due(&self) -> Instant {
+        self.started + Duration::from_secs_f64(self.rows as f64 / self.per_second)
+    }
+}
+
+/// What the control channel brought.
+enum Heard {
+    Control(Control),
+    Nothing,
+    /// The job is over.
+    Closed,
+}
+
+impl SourceSubtask {
+    /// Runs until the control channel closes.
+    pub fn run(mut self) -> Result<(), RunError> {
+        loop {
+            match self.listen() {
+                Heard::Closed => return Ok(()),
+                Heard::Control(control) => self.control(control)?,
+                Heard::Nothing => self.read()?,
+            }
+            self.worker.after_step();
+        }
+    }
+
+    /// With two epochs uncommitted a source waits: that bounds memory, and nothing else has to.
+    fn may_read(&self) -> bool {
+        !self.ended && !self.draining && self.barrier <= self.committed + 1
+    }
+
+    fn listen(&self) -> Heard {
+        let received = if !self.may_read() {
+            self.control.recv().map_err(|_| TryRecvError::Disconnected)
+        } else if let Some(due) = self.pace.as_ref().map(Pace::due).filter(|due| *due > Instant::now()) {
+            self.control.recv_deadline(due).map_err(|e| match e {
+                RecvTimeoutError::Timeout => TryRecvError::Empty,
+                RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
+            })
+        } else {
+            self.control.try_recv()
+        };
+        match received {
+            Ok(control) => Heard::Control(control),
+            Err(TryRecvError::Empty) => Heard::Nothing,
+            Err(TryRecvError::Disconnected) => Heard::Closed,
+        }
+    }
+
+    fn control(&mut self, control: Control) -> Result<(), RunError> {
+        match control {
+            Control::Drain => self.draining = true,
+            Control::Committed(epoch) => {
+                self.committed = epoch;
+                self.worker.fragment.committed(epoch);
+            }
+            Control::Barrier(epoch) => {
+                failpoint::hit("source.barrier");
+                self.barrier = epoch;
+                let name = |partition: &str| position_key(&self.operator, partition);
+                let positions = self.reader.positions().into_iter().map(|(p, at)| (name(&p), at)).collect();
+                self.worker.barrier(epoch, self.ended, positions)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), RunError> {
+        let next = self.reader.next();
+        match next.map_err(|source| RunError::Source { operator: self.operator.clone(), source })? {
+            Next::Pending => Ok(()),
+            Next::Rows(rows) => self.rows(rows),
+            Next::Watermark(watermark) => {
+                self.worker.counters.watermark(watermark);
+                self.worker.watermark(watermark)
+            }
+            Next::End => {
+                self.ended = true;
+                self.worker.watermark(END_OF_TIME)?;
+                self.worker.end()
+            }
+        }
+    }
+
+    fn rows(&mut self, rows: Rows) -> Result<(), RunError> {
+        let n = (rows.batch.rows() + rows.dead.len()) as u64;
+        Counters::add(&self.worker.counters.rows_in, n);
+        if let Some(pace) = &mut self.pace {
+            pace.rows += n;
+        }
+        if let Some(time) = rows.batch.event_time.as_ref().and_then(|times| times.iter().max()) {
+            self.worker.counters.event_time(*time);
+        }
+        rows.dead.iter().for_each(|line| self.worker.fragment.dead_line(&self.operator, line));
+        Ok(self.worker.fragment.rows(rows.batch, &mut self.worker.outlets)?)
+    }
+}
+
+/// The name under which a partition's position is stored.
+pub fn position_key(operator: &str, partition: &str) -> String {
+    format!("source/{operator}/{partition}")
+}

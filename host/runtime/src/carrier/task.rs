@@ -1,0 +1,73 @@
+//! Every thread of a job is started here. Who ends it, and what its failure means:
+//!
+//! | thread | ends when | its failure |
+//! |---|---|---|
+//! | source subtask | its control channel closes | fails the job |
+//! | other subtask | one of its input channels closes | fails the job |
+//! | committer | its request channel closes | fails the job |
+//!
+//! The coordinator (the caller's thread) owns the control and request channels. Dropping them ends
+//! the sources, whose channels end the next subtasks, and so on to the sinks.
+
+use super::error::RunError;
+use crate::fragment::EpochPart;
+use crossbeam_channel::Sender;
+use std::panic::AssertUnwindSafe;
+use std::thread::JoinHandle;
+
+/// What a thread tells the coordinator.
+pub enum Event {
+    HandIn(HandIn),
+    /// Buffers are full before the epoch's time is over.
+    EpochWanted,
+    Committed(u64),
+    Failed(RunError),
+}
+
+/// A subtask's part of an epoch.
+pub struct HandIn {
+    /// The number of the subtask among all of the job.
+    pub subtask: usize,
+    /// Its number in its fragment.
+    pub index: u16,
+    pub epoch: u64,
+    /// Nothing follows in later epochs.
+    pub ended: bool,
+    pub part: EpochPart,
+    /// Where each partition of a source stands: the name under which it is stored, and the position.
+    pub positions: Vec<(String, Vec<u8>)>,
+}
+
+/// What the coordinator tells a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    Barrier(u64),
+    Committed(u64),
+    /// Read no further.
+    Drain,
+}
+
+/// Starts a thread. An error or a panic in it is reported as [`Event::Failed`].
+pub fn spawn(
+    name: String,
+    events: Sender<Event>,
+    body: impl FnOnce() -> Result<(), RunError> + Send + 'static,
+) -> Result<JoinHandle<()>, RunError> {
+    let task = name.clone();
+    let run = move || {
+        let result = std::panic::catch_unwind(AssertUnwindSafe(body))
+            .unwrap_or_else(|panic| Err(RunError::Bug(format!("task {task:?} panicked: {}", message_of(&*panic)))));
+        if let Err(error) = result {
+            // The coordinator may be gone already; then nobody waits for the reason.
+            let _ = events.send(Event::Failed(error));
+        }
+    };
+    // The kernel shows at most 15 bytes of a thread's name.
+    let builder = std::thread::Builder::new().name(name.chars().take(15).collect());
+    builder.spawn(run).map_err(|e| RunError::Refused(format!("thread {name:?} could not be started: {e}")))
+}
+
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

@@ -1,0 +1,60 @@
+//! Named places where a test may kill the process: `WASMILL_FAILPOINTS=commit.synced@3` sends
+//! SIGKILL to this process when it comes to `commit.synced` for the third time. Without the variable
+//! a point costs one load. Points stand only where epochs pass, never on a row's road.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::OnceLock;
+
+/// Every point, in the order in which an epoch comes to them.
+pub const ALL: [&str; 9] = [
+    "source.barrier",
+    "subtask.barrier",
+    "commit.before",
+    "commit.synced",
+    "publish.before",
+    "publish.half",
+    "publish.after",
+    "finish.before",
+    "finish.after",
+];
+
+/// The environment variable that arms points: `NAME@COUNT`, separated by commas.
+pub const VARIABLE: &str = "WASMILL_FAILPOINTS";
+
+type Armed = HashMap<String, AtomicU64>;
+
+fn armed() -> Option<&'static Armed> {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    ARMED.get_or_init(|| Some(parse(&std::env::var(VARIABLE).ok()?))).as_ref()
+}
+
+/// A point that does not exist would make a test pass without testing: it is refused loudly.
+fn parse(text: &str) -> Armed {
+    let parse_one = |part: &str| {
+        let (name, count) = part.split_once('@').unwrap_or((part, "1"));
+        assert!(ALL.contains(&name), "{VARIABLE} names the unknown point {name:?}; there are {ALL:?}");
+        let count = count.parse().unwrap_or_else(|_| panic!("{VARIABLE}: {count:?} is not a count"));
+        (name.to_owned(), AtomicU64::new(count))
+    };
+    text.split(',').map(parse_one).collect()
+}
+
+/// Kills the process here when this point is armed and its count is reached.
+pub fn hit(name: &str) {
+    if reached(name) {
+        kill();
+    }
+}
+
+/// Whether this visit is the one at which the process is to die; the caller does so with [`kill`].
+pub fn reached(name: &str) -> bool {
+    let Some(count) = armed().and_then(|a| a.get(name)) else { return false };
+    count.fetch_sub(1, Ordering::Relaxed) == 1
+}
+
+/// Ends this process as `kill -9` does: no destructor runs, nothing is flushed.
+pub fn kill() -> ! {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort()
+}

@@ -1,0 +1,58 @@
+//! The guest of one operator: opens an instance when it needs one, and a fresh one after a trap.
+
+use crate::wasm::{CallError, Chunk, Factory, Instance, LogSink};
+use std::sync::Arc;
+use wasmill_abi::open::OpenContext;
+use wasmill_core::limits::Limits;
+
+/// An instance whose memory has grown beyond this share of its limit is replaced when the epoch
+/// ends: linear memory never shrinks.
+const RECYCLE_NUMERATOR: u64 = 3;
+const RECYCLE_DENOMINATOR: u64 = 4;
+
+/// One function of a module, open in one subtask. Nothing in it outlives a batch that matters:
+/// state lives in the host.
+pub struct Guest {
+    factory: Arc<Factory>,
+    open: OpenContext,
+    limits: Arc<Limits>,
+    log: LogSink,
+    instance: Option<Instance>,
+}
+
+impl Guest {
+    /// Opens the function once, so that an `open` that fails stops the job before any row.
+    pub fn open(
+        factory: Arc<Factory>,
+        open: OpenContext,
+        limits: Arc<Limits>,
+        log: LogSink,
+    ) -> Result<Self, CallError> {
+        let instance = factory.instantiate(&open, &limits, log.clone())?;
+        Ok(Self { factory, open, limits, log, instance: Some(instance) })
+    }
+
+    /// One call. After any failure the instance is dropped, and the next call gets a fresh one.
+    pub fn call(&mut self, frame: &[u8], rows: u32) -> Result<Vec<Chunk>, CallError> {
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.factory.instantiate(&self.open, &self.limits, self.log.clone())?,
+        };
+        let chunks = instance.process(frame, rows)?;
+        self.instance = Some(instance);
+        Ok(chunks)
+    }
+
+    /// Drops the instance, so that the next call gets a fresh one.
+    pub fn renew(&mut self) {
+        self.instance = None;
+    }
+
+    /// An epoch ended: replaces an instance that has grown.
+    pub fn epoch_ended(&mut self) {
+        let high_water = self.limits.memory_bytes / RECYCLE_DENOMINATOR * RECYCLE_NUMERATOR;
+        if self.instance.as_ref().is_some_and(|i| i.memory_bytes() as u64 > high_water) {
+            self.renew();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Encoding the key of each row of a batch, column by column, as [`wasmill_abi::key`] defines it.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
+use std::ops::Range;
+use wasmill_abi::{Type, key};
+
+/// The encoded keys of some rows: key i is `bytes[offsets[i]..offsets[i + 1]]`.
+#[derive(Debug, Default)]
+pub struct RowKeys {
+    bytes: Vec<u8>,
+    offsets: Vec<u32>,
+}
+
+/// A key column with its type resolved once.
+enum Column<'a> {
+    Bool(&'a BooleanArray),
+    I8(&'a PrimitiveArray<Int8Type>),
+    I16(&'a PrimitiveArray<Int16Type>),
+    I32(&'a PrimitiveArray<Int32Type>),
+    I64(&'a PrimitiveArray<Int64Type>),
+    U8(&'a PrimitiveArray<UInt8Type>),
+    U16(&'a PrimitiveArray<UInt16Type>),
+    U32(&'a PrimitiveArray<UInt32Type>),
+    U64(&'a PrimitiveArray<UInt64Type>),
+    F32(&'a PrimitiveArray<Float32Type>),
+    F64(&'a PrimitiveArray<Float64Type>),
+    Timestamp(&'a PrimitiveArray<TimestampMicrosecondType>),
+    Utf8(&'a StringArray),
+    Binary(&'a BinaryArray),
+}
+
+impl RowKeys {
+    /// Encodes the keys of `rows`, in place of what was here. `columns` are positions in `batch`,
+    /// of these types.
+    pub fn encode(&mut self, batch: &RecordBatch, columns: &[usize], types: &[Type], rows: Range<usize>) {
+        self.bytes.clear();
+        self.offsets.clear();
+        self.offsets.reserve(rows.len() + 1);
+        self.offsets.push(0);
+        let columns: Vec<_> =
+            columns.iter().zip(types).map(|(&c, &ty)| Column::new(ty, batch.column(c))).collect();
+        match columns.as_slice() {
+            [Column::I64(a)] if a.null_count() == 0 => self.encode_each(rows, |out, i| key::put_i64(out, a.value(i))),
+            [Column::Utf8(a)] if a.null_count() == 0 => {
+                self.encode_each(rows, |out, i| key::put_bytes(out, a.value(i).as_bytes()));
+            }
+            columns => self.encode_each(rows, |out, i| columns.iter().for_each(|c| c.put(out, i))),
+        }
+    }
+
+    fn encode_each(&mut self, rows: Range<usize>, put: impl Fn(&mut Vec<u8>, usize)) {
+        for i in rows {
+            put(&mut self.bytes, i);
+            self.offsets.push(self.bytes.len() as u32);
+        }
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.offsets.len().saturating_sub(1)
+    }
+
+    /// Each key, in the order of the rows.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.offsets.windows(2).map(|w| &self.bytes[w[0] as usize..w[1] as usize])
+    }
+}
+
+impl<'a> Column<'a> {
+    fn new(ty: Type, array: &'a ArrayRef) -> Self {
+        match ty {
+            Type::Bool => Column::Bool(array.as_boolean()),
+            Type::I8 => Column::I8(array.as_primitive()),
+            Type::I16 => Column::I16(array.as_primitive()),
+            Type::I32 => Column::I32(array.as_primitive()),
+            Type::I64 => Column::I64(array.as_primitive()),
+            Type::U8 => Column::U8(array.as_primitive()),
+            Type::U16 => Column::U16(array.as_primitive()),
+            Type::U32 => Column::U32(array.as_primitive()),
+            Type::U64 => Column::U64(array.as_primitive()),
+            Type::F32 => Column::F32(array.as_primitive()),
+            Type::F64 => Column::F64(array.as_primitive()),
+            Type::Timestamp => Column::Timestamp(array.as_primitive()),
+            Type::Utf8 => Column::Utf8(array.as_string()),
+            Type::Binary => Column::Binary(array.as_binary()),
+        }
+    }
+
+    fn put(&self, out: &mut Vec<u8>, i: usize) {
+        if self.array().is_null(i) {
+            return key::put_null(out);
+        }
+        match self {
+            Column::Bool(a) => key::put_bool(out, a.value(i)),
+            Column::I8(a) => key::put_i8(out, a.value(i)),
+            Column::I16(a) => key::put_i16(out, a.value(i)),
+            Column::I32(a) => key::put_i32(out, a.value(i)),
+            Column::I64(a) => key::put_i64(out, a.value(i)),
+            Column::U8(a) => key::put_u8(out, a.value(i)),
+            Column::U16(a) => key::put_u16(out, a.value(i)),
+            Column::U32(a) => key::put_u32(out, a.value(i)),
+            Column::U64(a) => key::put_u64(out, a.value(i)),
+            Column::F32(a) => key::put_f32(out, a.value(i)),
+            Column::F64(a) => key::put_f64(out, a.value(i)),
+            Column::Timestamp(a) => key::put_i64(out, a.value(i)),
+            Column::Utf8(a) => key::put_bytes(out, a.value(i).as_bytes()),
+            Column::Binary(a) => key::put_bytes(out, a.value(i)),
+        }
+    }
+
+    fn array(&self) -> &dyn Array {
+        match self {
+            Column::Bool(a) => a,
+            Column::I8(a) => a,
+            Column::I16(a) => a,
+            Column::I32(a) => a,
+            Column::I64(a) => a,
+            Column::U8(a) => a,
+            Column::U16(a) => a,
+            Column::U32(a) => a,
+            Column::U64(a) => a,
+            Column::F32(a) => a,
+            Column::F64(a) => a,
+            Column::Timestamp(a) => a,
+            Column::Utf8(a) => a,
+            Column::Binary(a) => a,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! From a job file to a checked plan with its modules loaded.
+
+use crate::local::{RunError, RunErrorKind};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use wasmill_core::job::{self, JobSpec, Overrides, Problem, Problems};
+use wasmill_core::plan::Plan;
+use wasmill_runtime::wasm::{Factory, Runtime};
+
+/// A job that may be run.
+pub struct Loaded {
+    pub plan: Plan,
+    pub factories: BTreeMap<String, Arc<Factory>>,
+    /// The directory that relative paths start from.
+    pub base: PathBuf,
+}
+
+/// Reads, loads and checks everything that a job file names. All that is wrong is told at once.
+pub fn load(job_file: &Path, overrides: &Overrides) -> Result<Loaded, RunError> {
+    let shown = job_file.display().to_string();
+    let text = std::fs::read_to_string(job_file).map_err(|e| {
+        RunError::new(RunErrorKind::Spec, format!("the job file {shown} cannot be read: {e}; check its path"))
+    })?;
+    let base = match job_file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let (spec, mut problems) = job::parse_lenient(&text);
+    let Some(spec) = spec else { return Err(refused(&shown, &problems)) };
+    let runtime = Runtime::new(code_cache().as_deref())
+        .map_err(|e| RunError::new(RunErrorKind::Module, format!("WebAssembly cannot be run here: {e}")))?;
+    let factories = factories(&spec, &base, &runtime, &mut problems);
+    let manifests = factories.iter().map(|(name, f)| (name.clone(), f.manifest().clone())).collect();
+    match job::check(&spec, &manifests, overrides) {
+        Ok(plan) if problems.is_empty() => Ok(Loaded { plan, factories, base }),
+        Ok(_) => Err(refused(&shown, &problems)),
+        Err(more) => {
+            problems.extend(more);
+            Err(refused(&shown, &problems))
+        }
+    }
+}
+
+fn factories(
+    spec: &JobSpec,
+    base: &Path,
+    runtime: &Arc<Runtime>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Arc<Factory>> {
+    let mut factories = BTreeMap::new();
+    for (name, path, span) in spec.modules() {
+        let path = base.join(path);
+        let loaded = match std::fs::read(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                Err(format!("there is no file {}; build the module with `wasmill build CRATE`", path.display()))
+            }
+            Err(e) => Err(format!("{} cannot be read: {e}", path.display())),
+            Ok(bytes) => {
+                Factory::load(runtime, &bytes, &spec.limits).map_err(|e| format!("{}: {e}", path.display()))
+            }
+        };
+        match loaded {
+            Ok(factory) => {
+                factories.insert(name.to_owned(), factory);
+            }
+            Err(message) => {
+                problems.push(Problem::new("module-refused", span, format!("module {name:?}: {message}")));
+            }
+        }
+    }
+    factories
+}
+
+fn refused(file: &str, problems: &Problems) -> RunError {
+    RunError::new(RunErrorKind::Spec, problems.render(file))
+}
+
+/// Where compiled code is kept between runs: the user's cache directory, if there is one.
+pub fn code_cache() -> Option<PathBuf> {
+    let from = |variable: &str| std::env::var_os(variable).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let cache = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))?;
+    Some(cache.join("wasmill").join("code"))
+}

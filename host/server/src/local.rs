@@ -1,0 +1,147 @@
+//! Running one job in this process, from its job file to its end.
+
+use crate::load::{self, Loaded};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmill_core::job::Overrides;
+use wasmill_runtime::carrier;
+
+pub use wasmill_runtime::carrier::Stop;
+
+/// What to run, and how.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    pub job_file: PathBuf,
+    /// `.wasmill/JOB` beside the job file when not given.
+    pub state_dir: Option<PathBuf>,
+    /// In place of what the job file says.
+    pub parallelism: Option<u16>,
+    /// In place of what the job file says.
+    pub epoch: Option<Duration>,
+}
+
+/// How far a run has come. Totals are of this run, not of earlier ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    pub rows_in: u64,
+    pub rows_out: u64,
+    pub dead_letters: u64,
+    /// Since the last report.
+    pub rows_per_second: f64,
+    /// The last committed epoch.
+    pub epoch: u64,
+    /// The highest event time read, in microseconds since 1970.
+    pub event_time: Option<i64>,
+    /// The highest watermark, in microseconds since 1970.
+    pub watermark: Option<i64>,
+    /// How far event time is behind the clock.
+    pub lag_ms: Option<u64>,
+    pub elapsed: Duration,
+    /// The epoch that this run went on from; `None` when it started from nothing.
+    pub resumed_from: Option<u64>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    pub rows_in: u64,
+    pub rows_out: u64,
+    pub dead_letters: u64,
+    pub epoch: u64,
+    pub elapsed: Duration,
+    /// Every input was read to its end; otherwise the job was drained.
+    pub finished: bool,
+    pub resumed_from: Option<u64>,
+}
+
+/// Why a job could not start or go on. Everything up to its last committed epoch is safe.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct RunError {
+    kind: RunErrorKind,
+    message: String,
+}
+
+/// The groups of errors that callers tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunErrorKind {
+    /// The job file, or what it says, is wrong; the message holds all problems.
+    Spec,
+    /// Modules cannot be run here.
+    Module,
+    /// The state directory cannot be used.
+    State,
+    /// An input cannot be read.
+    Input,
+    /// An output cannot be written.
+    Output,
+    /// A function failed in a way that stops the job.
+    Function,
+    /// The drain took longer than the job allows.
+    Interrupted,
+    Bug,
+}
+
+impl RunError {
+    pub(crate) fn new(kind: RunErrorKind, message: String) -> Self {
+        Self { kind, message }
+    }
+
+    pub fn kind(&self) -> RunErrorKind {
+        self.kind
+    }
+}
+
+impl From<carrier::RunError> for RunError {
+    fn from(error: carrier::RunError) -> Self {
+        use carrier::RunErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::Spec => RunErrorKind::Spec,
+            Kind::Input => RunErrorKind::Input,
+            Kind::Output => RunErrorKind::Output,
+            Kind::State => RunErrorKind::State,
+            Kind::Function => RunErrorKind::Function,
+            Kind::Drain => RunErrorKind::Interrupted,
+            Kind::Bug => RunErrorKind::Bug,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Runs a job until its input ends, `stop` is requested, or it fails. `observer` hears of progress
+/// about five times a second, and once at the end.
+pub fn run(options: RunOptions, stop: Arc<Stop>, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
+    let overrides = Overrides { parallelism: options.parallelism, epoch: options.epoch };
+    let Loaded { plan, factories, base } = load::load(&options.job_file, &overrides)?;
+    let state_dir = options.state_dir.unwrap_or_else(|| base.join(".wasmill").join(&plan.job));
+    let job = carrier::Job { plan: &plan, base: &base, state_dir: &state_dir, factories: &factories, stop: &stop };
+    let opened = carrier::Opened::open(job)?;
+    let resumed_from = opened.resumes_from();
+    let summary = opened.run(&mut |p| observer(&progress(p, resumed_from)))?;
+    let last = summary.progress;
+    Ok(Summary {
+        rows_in: last.rows_in,
+        rows_out: last.rows_out,
+        dead_letters: last.dead_letters,
+        epoch: last.epoch,
+        elapsed: last.elapsed,
+        finished: summary.ended,
+        resumed_from,
+    })
+}
+
+fn progress(p: &carrier::Progress, resumed_from: Option<u64>) -> Progress {
+    Progress {
+        rows_in: p.rows_in,
+        rows_out: p.rows_out,
+        dead_letters: p.dead_letters,
+        rows_per_second: p.rows_per_second,
+        epoch: p.epoch,
+        event_time: p.event_time,
+        watermark: p.watermark,
+        lag_ms: p.lag.map(|l| l.as_millis() as u64),
+        elapsed: p.elapsed,
+        resumed_from,
+    }
+}
