@@ -1,1 +1,27 @@
-fn main() {}
+//! The one binary of Wasmill. This file only starts it: arguments to a verb, a verb's failure to
+//! an exit status. The verbs stand in [`verbs`], a file each; none of them knows how a job runs.
+
+mod args;
+mod author;
+mod exit;
+mod logs;
+mod progress;
+mod template;
+mod terminal;
+mod verbs;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    let terminal = terminal::Terminal::new(cli.global.color, cli.global.json);
+    logs::start(cli.global.log_format, &terminal);
+    match verbs::call(cli.verb, &terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal.failure(&failure);
+            ExitCode::from(failure.status.code())
+        }
+    }
+}

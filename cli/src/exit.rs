@@ -1,0 +1,94 @@
+//! How the process ends: the documented statuses, and the failure that carries one.
+
+use std::fmt;
+
+/// An exit status other than success. The help text of [`crate::args::Cli`] documents them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It failed while it ran.
+    Failed,
+    /// The command line is wrong.
+    Usage,
+    /// A job file or a module is refused.
+    Refused,
+    /// The state directory cannot be used.
+    State,
+    /// An input or an output failed; a new run resumes.
+    Io,
+    /// Ended by this signal before the job could drain.
+    Signal(u8),
+}
+
+impl Status {
+    /// The number that the shell sees.
+    pub fn code(self) -> u8 {
+        match self {
+            Status::Failed => 1,
+            Status::Usage => 2,
+            Status::Refused => 3,
+            Status::State => 4,
+            Status::Io => 5,
+            Status::Signal(number) => number.saturating_add(128),
+        }
+    }
+}
+
+/// Why a verb did not do what it was asked to.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: Status,
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    pub fn new(status: Status, error: impl Into<anyhow::Error>) -> Self {
+        Self { status, error: error.into() }
+    }
+
+    /// The command line asks for something that cannot be.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self { status: Status::Usage, error: anyhow::Error::msg(message.to_string()) }
+    }
+
+    /// A job file or a module is not accepted.
+    pub fn refused(message: impl fmt::Display) -> Self {
+        Self { status: Status::Refused, error: anyhow::Error::msg(message.to_string()) }
+    }
+}
+
+/// Errors that a verb does not classify happened while it ran.
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self { status: Status::Failed, error }
+    }
+}
+
+/// The message, then one line per cause.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.error)?;
+        for cause in self.error.chain().skip(1) {
+            write!(f, "\n  because: {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, Status};
+    use anyhow::Context;
+
+    #[test]
+    fn statuses_are_as_documented() {
+        let codes = [Status::Failed, Status::Usage, Status::Refused, Status::State, Status::Io].map(Status::code);
+        assert_eq!(codes, [1, 2, 3, 4, 5]);
+        assert_eq!([Status::Signal(2), Status::Signal(15)].map(Status::code), [130, 143]);
+    }
+
+    #[test]
+    fn causes_follow_the_message() {
+        let error = Err::<(), _>(anyhow::anyhow!("it is gone")).context("cannot read a.wasm").expect_err("an error");
+        assert_eq!(Failure::from(error).to_string(), "cannot read a.wasm\n  because: it is gone");
+    }
+}

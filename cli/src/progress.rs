@@ -1,0 +1,188 @@
+//! A running job for people and for programs: a line that is redrawn, a line now and then, or
+//! lines of JSON. All of it goes to stderr, because stdout may be the job's sink.
+
+use crate::terminal::{Terminal, grouped};
+use chrono::DateTime;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::time::Duration;
+use wasmill_server::local::{Progress, Summary};
+
+/// Between two lines when stderr is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+const WIDTH_DEFAULT: usize = 100;
+
+/// Shows the progress of one job.
+pub struct ProgressView {
+    terminal: Terminal,
+    quiet: bool,
+    /// When the next line is due, in time since the job's start.
+    next_line: Duration,
+    told_resume: bool,
+}
+
+impl ProgressView {
+    pub fn new(terminal: Terminal, quiet: bool) -> Self {
+        Self { terminal, quiet, next_line: LINE_EVERY, told_resume: false }
+    }
+
+    /// Takes what the job reports several times a second.
+    pub fn show(&mut self, progress: &Progress) {
+        if self.quiet {
+            return;
+        }
+        if self.terminal.json {
+            return self.terminal.note(&progress_json(progress).to_string());
+        }
+        if let (Some(epoch), false) = (progress.resumed_from, self.told_resume) {
+            self.told_resume = true;
+            self.terminal.note(&format!("resuming from epoch {epoch}"));
+        }
+        if self.terminal.live {
+            let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(WIDTH_DEFAULT, |(w, _)| w.0.into());
+            self.terminal.draw(&cut(&progress_text(progress), width));
+        } else if progress.elapsed >= self.next_line {
+            self.next_line = progress.elapsed + LINE_EVERY;
+            self.terminal.note(&progress_text(progress));
+        }
+    }
+
+    /// The job's end, when it ended well.
+    pub fn summary(&self, summary: &Summary) {
+        if self.quiet {
+            return;
+        }
+        let text = if self.terminal.json { summary_json(summary).to_string() } else { summary_text(summary) };
+        self.terminal.note(&text);
+    }
+}
+
+/// Never reaches the last column, where some terminals would start a new line.
+fn cut(text: &str, width: usize) -> String {
+    text.chars().take(width.saturating_sub(1)).collect()
+}
+
+fn progress_text(p: &Progress) -> String {
+    let mut text = format!("{} rows  {} rows/s", grouped(p.rows_in), grouped(p.rows_per_second as u64));
+    let _ = write!(text, "  {} out  epoch {}", grouped(p.rows_out), p.epoch);
+    if let Some(time) = p.event_time.and_then(DateTime::from_timestamp_micros) {
+        let _ = write!(text, "  event time {}", time.format("%Y-%m-%d %H:%M"));
+    }
+    if let Some(lag) = p.lag_ms {
+        let _ = write!(text, "  lag {lag} ms");
+    }
+    if p.dead_letters > 0 {
+        let _ = write!(text, "  {} dead letters", grouped(p.dead_letters));
+    }
+    if let Some(done) = p.done_fraction {
+        let _ = write!(text, "  {:.0}%", done.clamp(0.0, 1.0) * 100.0);
+    }
+    text
+}
+
+fn summary_text(s: &Summary) -> String {
+    let end = if s.finished { "done" } else { "drained; run it again to go on" };
+    let mut text = format!("{end}: {} rows in, {} out", grouped(s.rows_in), grouped(s.rows_out));
+    let _ = write!(text, ", epoch {}, {:.1} s", s.epoch, s.elapsed.as_secs_f64());
+    if s.dead_letters > 0 {
+        let _ = write!(text, ", {} dead letters", grouped(s.dead_letters));
+    }
+    if let Some(epoch) = s.resumed_from {
+        let _ = write!(text, ", resumed from epoch {epoch}");
+    }
+    text
+}
+
+fn progress_json(p: &Progress) -> Value {
+    json!({
+        "event": "progress",
+        "rows_in": p.rows_in,
+        "rows_out": p.rows_out,
+        "dead_letters": p.dead_letters,
+        "rows_per_second": p.rows_per_second,
+        "epoch": p.epoch,
+        "event_time_us": p.event_time,
+        "watermark_us": p.watermark,
+        "lag_ms": p.lag_ms,
+        "elapsed_ms": millis(p.elapsed),
+        "done_fraction": p.done_fraction,
+        "resumed_from": p.resumed_from,
+    })
+}
+
+fn summary_json(s: &Summary) -> Value {
+    json!({
+        "event": "summary",
+        "rows_in": s.rows_in,
+        "rows_out": s.rows_out,
+        "dead_letters": s.dead_letters,
+        "epoch": s.epoch,
+        "elapsed_ms": millis(s.elapsed),
+        "finished": s.finished,
+        "resumed_from": s.resumed_from,
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, progress_json, progress_text, summary_text};
+    use std::time::Duration;
+    use wasmill_server::local::{Progress, Summary};
+
+    fn progress() -> Progress {
+        Progress {
+            rows_in: 123_456,
+            rows_out: 7_890,
+            dead_letters: 1,
+            rows_per_second: 60_123.7,
+            epoch: 12,
+            event_time: Some(1_357_034_400_000_000),
+            watermark: None,
+            lag_ms: Some(140),
+            elapsed: Duration::from_millis(2_050),
+            done_fraction: Some(0.617),
+            resumed_from: None,
+        }
+    }
+
+    #[test]
+    fn a_line_tells_rows_rate_epoch_event_time_and_lag() {
+        let expected = "123,456 rows  60,123 rows/s  7,890 out  epoch 12  event time 2013-01-01 10:00  lag 140 ms  \
+                        1 dead letters  62%";
+        assert_eq!(progress_text(&progress()), expected);
+    }
+
+    #[test]
+    fn unknown_values_are_left_out() {
+        let bare = Progress { event_time: None, lag_ms: None, dead_letters: 0, done_fraction: None, ..progress() };
+        assert_eq!(progress_text(&bare), "123,456 rows  60,123 rows/s  7,890 out  epoch 12");
+        assert!(progress_json(&bare)["lag_ms"].is_null());
+    }
+
+    #[test]
+    fn lines_stay_inside_of_the_terminal() {
+        assert_eq!(cut("äbcdef", 4), "äbc");
+        assert_eq!(cut("ab", 80), "ab");
+    }
+
+    #[test]
+    fn a_summary_says_how_it_ended() {
+        let summary = |finished| Summary {
+            rows_in: 200_000,
+            rows_out: 28_794,
+            dead_letters: 0,
+            epoch: 17,
+            elapsed: Duration::from_millis(3_400),
+            finished,
+            resumed_from: Some(8),
+        };
+        let text = summary_text(&summary(true));
+        assert_eq!(text, "done: 200,000 rows in, 28,794 out, epoch 17, 3.4 s, resumed from epoch 8");
+        let text = summary_text(&summary(false));
+        assert!(text.starts_with("drained; run it again"), "{text}");
+    }
+}

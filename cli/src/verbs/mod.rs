@@ -1,0 +1,24 @@
+//! The verbs of the binary: a file each, with its arguments, its help and its action.
+
+pub mod build;
+pub mod check;
+pub mod completions;
+pub mod inspect;
+pub mod new;
+pub mod run;
+
+use crate::args::Verb;
+use crate::exit::Failure;
+use crate::terminal::Terminal;
+
+/// Does what the command line asks for.
+pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
+    match verb {
+        Verb::New(args) => new::call(args, terminal),
+        Verb::Build(args) => build::call(args, terminal),
+        Verb::Inspect(args) => inspect::call(args, terminal),
+        Verb::Check(args) => check::call(args, terminal),
+        Verb::Run(args) => run::call(args, terminal),
+        Verb::Completions(args) => completions::call(args, terminal),
+    }
+}
