@@ -69,15 +69,21 @@ fn progress_text(p: &Progress) -> String {
         let _ = write!(text, "  event time {}", time.format("%Y-%m-%d %H:%M"));
     }
     if let Some(lag) = p.lag_ms {
-        let _ = write!(text, "  lag {lag} ms");
+        let _ = write!(text, "  lag {}", span(lag));
     }
     if p.dead_letters > 0 {
         let _ = write!(text, "  {} dead letters", grouped(p.dead_letters));
     }
-    if let Some(done) = p.done_fraction {
-        let _ = write!(text, "  {:.0}%", done.clamp(0.0, 1.0) * 100.0);
-    }
     text
+}
+
+/// Milliseconds in the unit that reads best: old data lags by years.
+fn span(millis: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    match UNITS.iter().find(|(size, _)| millis >= 2 * size) {
+        Some((size, unit)) => format!("{} {unit}", grouped(millis / size)),
+        None => format!("{millis} ms"),
+    }
 }
 
 fn summary_text(s: &Summary) -> String {
@@ -105,7 +111,6 @@ fn progress_json(p: &Progress) -> Value {
         "watermark_us": p.watermark,
         "lag_ms": p.lag_ms,
         "elapsed_ms": millis(p.elapsed),
-        "done_fraction": p.done_fraction,
         "resumed_from": p.resumed_from,
     })
 }
@@ -129,7 +134,7 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, progress_json, progress_text, summary_text};
+    use super::{cut, progress_json, progress_text, span, summary_text};
     use std::time::Duration;
     use wasmill_server::local::{Progress, Summary};
 
@@ -144,7 +149,6 @@ mod tests {
             watermark: None,
             lag_ms: Some(140),
             elapsed: Duration::from_millis(2_050),
-            done_fraction: Some(0.617),
             resumed_from: None,
         }
     }
@@ -152,15 +156,21 @@ mod tests {
     #[test]
     fn a_line_tells_rows_rate_epoch_event_time_and_lag() {
         let expected = "123,456 rows  60,123 rows/s  7,890 out  epoch 12  event time 2013-01-01 10:00  lag 140 ms  \
-                        1 dead letters  62%";
+                        1 dead letters";
         assert_eq!(progress_text(&progress()), expected);
     }
 
     #[test]
     fn unknown_values_are_left_out() {
-        let bare = Progress { event_time: None, lag_ms: None, dead_letters: 0, done_fraction: None, ..progress() };
+        let bare = Progress { event_time: None, lag_ms: None, dead_letters: 0, ..progress() };
         assert_eq!(progress_text(&bare), "123,456 rows  60,123 rows/s  7,890 out  epoch 12");
         assert!(progress_json(&bare)["lag_ms"].is_null());
+    }
+
+    #[test]
+    fn lags_read_well_at_any_size() {
+        let spans = [0, 1_999, 2_000, 119_000, 7_200_000, 400_000_000_000].map(span);
+        assert_eq!(spans, ["0 ms", "1999 ms", "2 s", "119 s", "2 h", "4,629 days"]);
     }
 
     #[test]

@@ -32,12 +32,14 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     };
     let plan = plan.map_err(|p| Failure::refused(format!("job {file} is refused\n{}", p.render(&file).trim_end())))?;
     let (operators, fragments) = (plan.operators.len(), plan.fragments.len());
-    Ok(if terminal.json {
+    if terminal.json {
         let answer = json!({ "job": plan.job, "operators": operators, "fragments": fragments });
-        terminal.print(&answer.to_string())?
+        terminal.print(&answer.to_string())?;
     } else {
-        terminal.print(&format!("{file}: job {} is right: {operators} operators in {fragments} fragments", plan.job))?
-    })
+        terminal
+            .print(&format!("{file}: job {} is right: {operators} operators in {fragments} fragments", plan.job))?;
+    }
+    Ok(())
 }
 
 fn plan(spec: &JobSpec, dir: &Path, mut problems: Problems) -> Result<Plan, Problems> {

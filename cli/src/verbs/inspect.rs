@@ -33,5 +33,5 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 /// The host's own check of a module, with the limits that jobs have by default.
 pub fn accept(path: &Path, bytes: &[u8]) -> Result<ModuleReport, Failure> {
     modules::inspect(bytes, &Limits::default())
-        .map_err(|e| Failure::refused(format!("module {} is refused ({}): {e}", path.display(), e.code())))
+        .map_err(|e| Failure::refused(format!("module {} is refused: {e}", path.display())))
 }

@@ -36,11 +36,12 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     require_empty(&args.name).map_err(Failure::usage)?;
     write(&args, &name, &sdk)?;
     let dir = args.name.display();
-    Ok(if terminal.json {
-        terminal.print(&json!({ "crate": name, "directory": dir.to_string(), "sdk": sdk }).to_string())?
+    if terminal.json {
+        terminal.print(&json!({ "crate": name, "directory": dir.to_string(), "sdk": sdk }).to_string())?;
     } else {
-        terminal.print(&next_steps(&terminal.out.heading(&format!("made {dir}")), &dir.to_string()))?
-    })
+        terminal.print(&next_steps(&terminal.out.heading(&format!("made {dir}")), &dir.to_string()))?;
+    }
+    Ok(())
 }
 
 fn crate_name(path: &Path) -> Result<String> {
