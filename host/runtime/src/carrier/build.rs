@@ -16,7 +16,7 @@ use crate::fragment::guest::Guest;
 use crate::fragment::sink::SinkOperator;
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
 use crate::state::KeyedState;
-use crate::wasm::guest_log;
+use super::log::guest_log;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -219,7 +219,7 @@ impl Builder<'_, '_> {
         let input = &operator.inputs[0];
         let schema = self.plan.operators[input.from.0].outputs[input.output].schema.clone();
         let seed = u64::from(hash::hash32(operator.name.as_bytes())) << 16 | u64::from(subtask);
-        Ok(FunctionOperator::new(operator.name.clone(), call.clone(), schema, guest, self.limits.clone(), seed))
+        Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed))
     }
 
     /// The state of a fragment whose head is a keyed function.
@@ -254,7 +254,7 @@ impl Builder<'_, '_> {
     ) -> Result<Box<dyn SourceReader>, RunError> {
         let prefix = position_key(operator, "");
         let restored = self.opened.db.meta_prefix(&prefix)?;
-        let restored = restored.into_iter().map(|(k, v)| (k[prefix.len()..].to_owned(), v)).collect();
+        let restored: BTreeMap<_, _> = restored.into_iter().map(|(k, v)| (k[prefix.len()..].to_owned(), v)).collect();
         let partitions = self.opened.partitions.of_source.get(operator).cloned().unwrap_or_default();
         let options = SourceOptions {
             source,
@@ -263,7 +263,7 @@ impl Builder<'_, '_> {
             parallelism,
             batch_rows: self.limits.batch_rows as usize,
             batch_bytes: self.limits.batch_bytes as usize,
-            restored,
+            restored: &restored,
             partitions: &partitions,
         };
         connect::open_source(options).map_err(|source| RunError::Source { operator: operator.to_owned(), source })

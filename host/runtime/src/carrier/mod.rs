@@ -11,6 +11,7 @@ mod build;
 mod committer;
 mod coordinator;
 mod error;
+mod log;
 mod outlets;
 mod progress;
 mod sinks;
@@ -21,7 +22,7 @@ mod task;
 pub use error::{RunError, RunErrorKind};
 pub use progress::Progress;
 
-use crate::connect;
+use crate::connect::{self, SourceError};
 use crate::state::{Database, Identity};
 use crate::wasm::Factory;
 use build::Built;
@@ -89,7 +90,8 @@ struct Partitions {
     of_source: BTreeMap<String, BTreeMap<String, u16>>,
 }
 
-const PUBLISHED: &str = "published";
+/// Stored values: the id of each partition, by source and name.
+const PARTITION: &str = "partition/";
 
 impl<'a> Opened<'a> {
     /// Opens a job's state, brings its sinks up to the committed epoch, and finds its inputs.
@@ -100,7 +102,7 @@ impl<'a> Opened<'a> {
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
         }
-        let mut meta = vec![(PUBLISHED.to_owned(), Some(db.committed_epoch().to_string().into_bytes()))];
+        let mut meta = Vec::new();
         for (name, factory) in job.factories {
             meta.push((format!("module/{name}"), Some(factory.sha256().as_bytes().to_vec())));
         }
@@ -176,45 +178,44 @@ impl<'a> Opened<'a> {
 }
 
 impl Partitions {
-    /// Finds the partitions of all sources. Ids are given once and stored.
+    /// Finds the partitions of all sources: those known from before, which keep their ids, and new
+    /// ones. Ids are stored with the next commit.
     fn open(job: &Job<'_>, db: &Database, meta: &mut Vec<(String, Option<Vec<u8>>)>) -> Result<Self, RunError> {
         let mut partitions = Self::default();
-        let mut known = BTreeMap::new();
-        for (key, value) in db.meta_prefix("partition/")? {
-            let id: usize = String::from_utf8_lossy(&value)
-                .parse()
-                .map_err(|_| RunError::Bug(format!("the state holds an unreadable partition id at {key}")))?;
-            let name = key.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
-            if partitions.names.len() <= id {
-                partitions.names.resize(id + 1, String::new());
-            }
-            partitions.names[id] = name;
-            known.insert(key, id as u16);
+        for (key, value) in db.meta_prefix(PARTITION)? {
+            let id = std::str::from_utf8(&value).ok().and_then(|v| v.parse().ok());
+            let (Some(id), Some((operator, name))) = (id, key[PARTITION.len()..].split_once('/')) else {
+                return Err(RunError::Bug(format!("the state holds an unreadable partition at {key}")));
+            };
+            partitions.add(operator, name.to_owned(), id);
         }
         for operator in &job.plan.operators {
             let OperatorKind::Source(source) = &operator.kind else { continue };
-            let fail = |source| RunError::Source { operator: operator.name.clone(), source };
-            for name in connect::list_partitions(source, job.base).map_err(fail)? {
-                let key = format!("partition/{}/{name}", operator.name);
-                let id = match known.get(&key) {
-                    Some(id) => *id,
-                    None => {
-                        let id = partitions.names.len();
-                        if id >= usize::from(u16::MAX) {
-                            return Err(RunError::Refused(format!(
-                                "source {:?} has more than {} partitions (files); join some of them",
-                                operator.name,
-                                u16::MAX
-                            )));
-                        }
-                        partitions.names.push(name.clone());
-                        meta.push((key, Some(id.to_string().into_bytes())));
-                        id as u16
-                    }
+            let found = match connect::list_partitions(source, job.base) {
+                Err(SourceError::NoFiles { .. }) if partitions.of_source.contains_key(&operator.name) => Vec::new(),
+                found => found.map_err(|source| RunError::Source { operator: operator.name.clone(), source })?,
+            };
+            for name in found {
+                if partitions.of_source.get(&operator.name).is_some_and(|known| known.contains_key(&name)) {
+                    continue;
+                }
+                let Ok(id) = u16::try_from(partitions.names.len()) else {
+                    return Err(RunError::Refused(format!(
+                        "the sources of this job have more than {} partitions (files); join some of them",
+                        u16::MAX
+                    )));
                 };
-                partitions.of_source.entry(operator.name.clone()).or_default().insert(name, id);
+                meta.push((format!("{PARTITION}{}/{name}", operator.name), Some(id.to_string().into_bytes())));
+                partitions.add(&operator.name, name, id);
             }
         }
         Ok(partitions)
+    }
+
+    fn add(&mut self, operator: &str, name: String, id: u16) {
+        let len = self.names.len().max(usize::from(id) + 1);
+        self.names.resize(len, String::new());
+        self.names[usize::from(id)].clone_from(&name);
+        self.of_source.entry(operator.to_owned()).or_default().insert(name, id);
     }
 }

@@ -12,7 +12,7 @@ pub mod sink;
 use crate::batch::Batch;
 use crate::exchange::Closed;
 use crate::format::FormatError;
-use crate::state::{Delta, KeyedState, StateError};
+use crate::state::{Delta, DueTimers, KeyedState, StateError};
 use dead_letters::DeadLetters;
 use function::FunctionOperator;
 use sink::SinkOperator;
@@ -104,6 +104,8 @@ pub struct Fragment {
     /// The head's state, when the head is a keyed function.
     state: Option<KeyedState>,
     dead: DeadLetters,
+    /// Memory that is used again.
+    due: DueTimers,
     epoch: u64,
     watermark: i64,
     counts: Counts,
@@ -112,7 +114,7 @@ pub struct Fragment {
 impl Fragment {
     /// `epoch` is the one that the first rows belong to.
     pub fn new(nodes: Vec<Node>, state: Option<KeyedState>, dead: DeadLetters, epoch: u64) -> Self {
-        Self { nodes, state, dead, epoch, watermark: NO_WATERMARK, counts: Counts::default() }
+        Self { nodes, state, dead, due: DueTimers::new(), epoch, watermark: NO_WATERMARK, counts: Counts::default() }
     }
 
     /// Rows for the head.
@@ -149,12 +151,12 @@ impl Fragment {
             else {
                 return Ok(());
             };
-            let due = state.take_due(family, until, function.batch_rows());
-            if due.is_empty() {
+            state.take_due(family, until, function.batch_rows(), &mut self.due);
+            if self.due.is_empty() {
                 return Ok(());
             }
             let call = function::Call { epoch: self.epoch, watermark: self.watermark, carrier: &mut *carrier };
-            let emitted = function.timers(family, &due, state, call, &mut self.dead)?;
+            let emitted = function.timers(family, &self.due, state, call, &mut self.dead)?;
             self.deliver(0, emitted, carrier)?;
         }
     }

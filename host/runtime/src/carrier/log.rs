@@ -1,0 +1,16 @@
+//! Where guests' log lines go: to the process's log, with job and operator on every line.
+
+use crate::wasm::{Level, LogSink};
+use std::sync::Arc;
+
+/// The log of one operator's subtask.
+pub fn guest_log(job: &str, operator: &str, subtask: u16) -> LogSink {
+    let (job, operator) = (job.to_owned(), operator.to_owned());
+    Arc::new(move |level, line| match level {
+        Level::Trace => tracing::trace!(target: "guest", job, operator, subtask, "{line}"),
+        Level::Debug => tracing::debug!(target: "guest", job, operator, subtask, "{line}"),
+        Level::Info => tracing::info!(target: "guest", job, operator, subtask, "{line}"),
+        Level::Warn => tracing::warn!(target: "guest", job, operator, subtask, "{line}"),
+        Level::Error => tracing::error!(target: "guest", job, operator, subtask, "{line}"),
+    })
+}

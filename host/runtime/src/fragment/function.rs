@@ -1,0 +1,430 @@
+//! A function in a fragment: batches go into the guest, effects come out and are applied, and rows
+//! that break the function are found and dealt with while their neighbours go through.
+
+use super::dead_letters::{DeadLetters, NO_POSITION, Reason, RowOf};
+use super::guest::Guest;
+use super::keys::RowKeys;
+use super::{Carrier, Emitted, FragmentError};
+use crate::batch::Batch;
+use crate::state::{DueTimers, Grouper, KeySet, KeyedState};
+use crate::wasm::{
+    Advice, CallError, CallInfo, Effects, KeyColumns, KeySection, OutputRows, TimerSection, data_frame, decode_effects,
+    timer_frame,
+};
+use arrow_array::RecordBatch;
+use arrow_buffer::ScalarBuffer;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmill_abi::effects::TimerFamily;
+use wasmill_abi::{Schema, hash, key};
+use wasmill_core::bisect::{Bisection, Step};
+use wasmill_core::limits::Limits;
+use wasmill_core::plan::{FunctionCall, OnError, Operator};
+
+/// Waits between the tries of a call that failed for a passing reason.
+const TRANSIENT_WAITS: [Duration; 4] =
+    [Duration::from_millis(10), Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1)];
+/// From this try on, a fresh instance is used.
+const TRANSIENT_RENEW: usize = 2;
+
+/// What a call is told about the moment it is made in.
+pub struct Call<'c> {
+    pub epoch: u64,
+    pub watermark: i64,
+    pub carrier: &'c mut dyn Carrier,
+}
+
+/// One function in one subtask.
+pub struct FunctionOperator {
+    name: String,
+    call: FunctionCall,
+    /// The schema of the stream that comes in, and whether its rows have event times.
+    input: Schema,
+    event_time: bool,
+    guest: Guest,
+    limits: Arc<Limits>,
+    /// Where the seeds of calls start.
+    seed: u64,
+    calls: u64,
+    // Memory that is used again from call to call.
+    frame: Vec<u8>,
+    row_keys: RowKeys,
+    grouper: Grouper,
+    row_key: Vec<u32>,
+    timer_keys: KeySet,
+}
+
+/// What one batch of work consists of.
+#[derive(Clone, Copy)]
+enum Work<'w> {
+    Rows(&'w Batch),
+    Timers(TimerFamily, &'w DueTimers),
+}
+
+/// Why an attempt was not applied.
+enum Failed {
+    Call(CallError),
+    Stop(FragmentError),
+}
+
+impl From<CallError> for Failed {
+    fn from(error: CallError) -> Self {
+        Failed::Call(error)
+    }
+}
+
+impl FunctionOperator {
+    /// `seed` is where the seeds of calls start.
+    pub fn new(
+        operator: &Operator,
+        call: FunctionCall,
+        input: Schema,
+        guest: Guest,
+        limits: Arc<Limits>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            name: operator.name.clone(),
+            call,
+            input,
+            event_time: operator.event_time,
+            guest,
+            limits,
+            seed,
+            calls: 0,
+            frame: Vec::new(),
+            row_keys: RowKeys::default(),
+            grouper: Grouper::new(),
+            row_key: Vec::new(),
+            timer_keys: KeySet::new(),
+        }
+    }
+
+    /// At most this many rows or timers go into one call.
+    pub fn batch_rows(&self) -> usize {
+        self.limits.batch_rows as usize
+    }
+
+    /// An epoch ended.
+    pub fn epoch_ended(&mut self) {
+        self.guest.epoch_ended();
+    }
+
+    /// Runs the function over rows. `state` is there for keyed functions.
+    pub fn rows(
+        &mut self,
+        batch: &Batch,
+        mut state: Option<&mut KeyedState>,
+        mut call: Call<'_>,
+        dead: &mut DeadLetters,
+    ) -> Result<Vec<Emitted>, FragmentError> {
+        let mut emitted = Vec::new();
+        let step = self.rows_per_call(batch);
+        for start in (0..batch.rows()).step_by(step) {
+            let range = start..(start + step).min(batch.rows());
+            self.work(Work::Rows(batch), range, state.as_deref_mut(), &mut call, dead, &mut emitted)?;
+        }
+        Ok(emitted)
+    }
+
+    /// Runs the function over timers that are due, each of another key.
+    pub fn timers(
+        &mut self,
+        family: TimerFamily,
+        due: &DueTimers,
+        state: &mut KeyedState,
+        mut call: Call<'_>,
+        dead: &mut DeadLetters,
+    ) -> Result<Vec<Emitted>, FragmentError> {
+        let mut emitted = Vec::new();
+        self.work(Work::Timers(family, due), 0..due.len(), Some(state), &mut call, dead, &mut emitted)?;
+        Ok(emitted)
+    }
+
+    /// Rows that stay within the byte limit, judged by the batch's average row.
+    fn rows_per_call(&self, batch: &Batch) -> usize {
+        let bytes: usize = batch.columns.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        let average = (bytes / batch.rows().max(1)).max(1) as u64;
+        let by_bytes = usize::try_from(self.limits.batch_bytes / average).unwrap_or(usize::MAX);
+        by_bytes.clamp(1, self.batch_rows())
+    }
+
+    /// One call, and after a failure as many as it takes to find who is to blame.
+    fn work(
+        &mut self,
+        work: Work<'_>,
+        range: Range<usize>,
+        mut state: Option<&mut KeyedState>,
+        call: &mut Call<'_>,
+        dead: &mut DeadLetters,
+        emitted: &mut Vec<Emitted>,
+    ) -> Result<(), FragmentError> {
+        let base = range.start;
+        let mut bisection = Bisection::new(range.len() as u32);
+        let mut reason = None;
+        let mut tries = 0;
+        loop {
+            match bisection.next() {
+                Step::Done => return Ok(()),
+                Step::Poison(row) => {
+                    let reason = reason.take().expect("a call failed before its row was found to be poison");
+                    self.refuse(work, base + row as usize, &reason, dead)?;
+                }
+                Step::Run(part) => {
+                    let part_range = base + part.start as usize..base + part.end as usize;
+                    match self.attempt(work, part_range.clone(), state.as_deref_mut(), call) {
+                        Ok(effects) => {
+                            bisection.succeeded();
+                            self.apply(work, part_range.start, effects, state.as_deref_mut(), dead, emitted)?;
+                        }
+                        Err(Failed::Stop(error)) => return Err(error),
+                        Err(Failed::Call(error)) => {
+                            let blamed = match error.advice() {
+                                Advice::Stop => return Err(self.stopped(error.to_string())),
+                                Advice::Retry if tries < TRANSIENT_WAITS.len() => {
+                                    self.wait(tries, call)?;
+                                    tries += 1;
+                                    continue;
+                                }
+                                Advice::Reject(row) => Some(part.start + row),
+                                Advice::Retry | Advice::Bisect => None,
+                            };
+                            tracing::debug!(operator = self.name, rows = part.len(), %error, "a call failed");
+                            bisection.failed(blamed);
+                            reason = Some(reason_of(&error));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, tries: usize, call: &mut Call<'_>) -> Result<(), FragmentError> {
+        if tries >= TRANSIENT_RENEW {
+            self.guest.renew();
+        }
+        Ok(call.carrier.pause(TRANSIENT_WAITS[tries])?)
+    }
+
+    /// One guest call over a part of the work. Nothing is applied.
+    fn attempt(
+        &mut self,
+        work: Work<'_>,
+        range: Range<usize>,
+        state: Option<&mut KeyedState>,
+        call: &mut Call<'_>,
+    ) -> Result<Effects, Failed> {
+        let n = range.len() as u32;
+        self.calls += 1;
+        let info = CallInfo {
+            epoch: call.epoch,
+            watermark: call.watermark,
+            now: call.carrier.now(),
+            seed: self.seed << 32 ^ call.epoch << 20 ^ self.calls,
+        };
+        let buffer = std::mem::take(&mut self.frame);
+        let (frame, keys) = match (work, state) {
+            (Work::Rows(batch), None) => {
+                (data_frame(buffer, &info, &self.call.function.input, &self.call.columns, batch, range, None), 0)
+            }
+            (Work::Rows(batch), Some(state)) => self.keyed_frame(buffer, &info, batch, range, state)?,
+            (Work::Timers(family, due), Some(state)) => self.timer_frame(buffer, &info, family, due, range, state)?,
+            (Work::Timers(..), None) => unreachable!("only functions with state have timers"),
+        };
+        let result = self.guest.call(&frame, n);
+        self.frame = frame;
+        Ok(decode_effects(&result?, &self.call.function, n, keys)?)
+    }
+
+    fn keyed_frame(
+        &mut self,
+        buffer: Vec<u8>,
+        info: &CallInfo,
+        batch: &Batch,
+        range: Range<usize>,
+        state: &mut KeyedState,
+    ) -> Result<(Vec<u8>, u32), Failed> {
+        self.row_keys.encode(&batch.columns, &self.call.key, &self.call.key_types, range.clone());
+        self.grouper.clear();
+        self.row_key.clear();
+        for key in self.row_keys.iter() {
+            self.row_key.push(self.grouper.add(key, hash::hash32(key)));
+        }
+        state.load(self.grouper.keys()).map_err(stop)?;
+        let section = KeySection {
+            keys: self.grouper.keys().len(),
+            columns: KeyColumns::Rows {
+                batch: &batch.columns,
+                columns: &self.call.key,
+                first_rows: self.grouper.first_rows(),
+                base: range.start,
+            },
+            row_key: &self.row_key,
+            slots: self.call.function.slots().len(),
+            value: &|slot, key| state.value(slot, key),
+        };
+        let (input, columns) = (&self.call.function.input, &self.call.columns);
+        Ok((data_frame(buffer, info, input, columns, batch, range, Some(&section)), section.keys as u32))
+    }
+
+    fn timer_frame(
+        &mut self,
+        buffer: Vec<u8>,
+        info: &CallInfo,
+        family: TimerFamily,
+        due: &DueTimers,
+        range: Range<usize>,
+        state: &mut KeyedState,
+    ) -> Result<(Vec<u8>, u32), Failed> {
+        self.timer_keys.clear();
+        for (key, hash) in due.keys().iter().skip(range.start).take(range.len()) {
+            self.timer_keys.push(key, hash);
+        }
+        state.load(&self.timer_keys).map_err(stop)?;
+        let keys: Vec<&[u8]> = self.timer_keys.iter().map(|(key, _)| key).collect();
+        let row_key: Vec<u32> = (0..keys.len() as u32).collect();
+        let schema = self.call.function.key().expect("only keyed functions have timers");
+        let section = KeySection {
+            keys: keys.len(),
+            columns: KeyColumns::Encoded { schema, keys: &keys },
+            row_key: &row_key,
+            slots: self.call.function.slots().len(),
+            value: &|slot, key| state.value(slot, key),
+        };
+        let timers = TimerSection { times: &due.times()[range], family };
+        let frame = timer_frame(buffer, info, &timers, &section);
+        Ok((frame.map_err(|e| stop_bug(&self.name, &e.to_string()))?, keys.len() as u32))
+    }
+
+    /// Applies everything that a successful call asked for. `start` is where its part begins.
+    fn apply(
+        &mut self,
+        work: Work<'_>,
+        start: usize,
+        effects: Effects,
+        state: Option<&mut KeyedState>,
+        dead: &mut DeadLetters,
+        emitted: &mut Vec<Emitted>,
+    ) -> Result<(), FragmentError> {
+        if let Some(state) = state {
+            for change in &effects.state {
+                state.apply(change.slot.into(), change.key as usize, change.value.as_deref());
+            }
+            for change in &effects.timers {
+                let key = change.key as usize;
+                match change.delete {
+                    false => state.set_timer(change.family, change.time, key),
+                    true => state.delete_timer(change.family, change.time, key),
+                }
+            }
+        }
+        for reject in &effects.rejects {
+            let reason =
+                Reason { kind: "rejected", code: Some(reject.code), message: reject.message.clone() };
+            self.refuse(work, start + reject.row as usize, &reason, dead)?;
+        }
+        for rows in effects.rows {
+            emitted.push(Emitted { output: rows.output, batch: carry(work, start, rows, self.event_time) });
+        }
+        Ok(())
+    }
+
+    /// Applies the operator's policy to a row or timer that did not go through.
+    fn refuse(
+        &self,
+        work: Work<'_>,
+        index: usize,
+        reason: &Reason,
+        dead: &mut DeadLetters,
+    ) -> Result<(), FragmentError> {
+        match self.call.on_error {
+            OnError::Skip => tracing::debug!(operator = self.name, reason = reason.message, "a row was skipped"),
+            OnError::Fail => {
+                let what = match work {
+                    Work::Rows(_) => "a row",
+                    Work::Timers(..) => "a timer",
+                };
+                return Err(self.stopped(format!(
+                    "{what} failed and on_error is `fail`: {}. Mend the function or the data, or set on_error to \
+                     `dead-letter`, and start the job again",
+                    reason.message
+                )));
+            }
+            OnError::DeadLetter => match work {
+                Work::Rows(batch) => dead.row(&self.name, reason, &self.row_of(batch, index)),
+                Work::Timers(family, due) => {
+                    let key = key::decode(&self.call.key_types, due.keys().key(index));
+                    let family = match family {
+                        TimerFamily::Event => "event",
+                        TimerFamily::Processing => "processing",
+                    };
+                    dead.timer(&self.name, reason, &format!("{key:?}"), family, due.times()[index]);
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn row_of(&self, batch: &Batch, index: usize) -> RowOf<'_> {
+        RowOf {
+            schema: &self.input,
+            columns: batch.columns.slice(index, 1),
+            position: batch.positions[index],
+            event_time: batch.event_time.as_ref().map(|t| t[index]),
+        }
+    }
+
+    fn stopped(&self, message: String) -> FragmentError {
+        FragmentError::Function { operator: self.name.clone(), message }
+    }
+}
+
+fn stop(error: crate::state::StateError) -> Failed {
+    Failed::Stop(error.into())
+}
+
+fn stop_bug(operator: &str, message: &str) -> Failed {
+    Failed::Stop(FragmentError::Function { operator: operator.to_owned(), message: message.to_owned() })
+}
+
+fn reason_of(error: &CallError) -> Reason {
+    let code = match error {
+        CallError::Guest { code, .. } => Some(*code),
+        _ => None,
+    };
+    Reason { kind: error.kind(), code, message: error.to_string() }
+}
+
+/// Gives rows that came out the event times and positions of the rows that they came from.
+fn carry(work: Work<'_>, start: usize, rows: OutputRows, event_time: bool) -> Batch {
+    let OutputRows { columns, origins, .. } = rows;
+    match work {
+        Work::Rows(batch) => Batch {
+            event_time: batch.event_time.as_ref().map(|times| origin_values(times, start, &columns, origins.as_ref())),
+            positions: origin_values(&batch.positions, start, &columns, origins.as_ref()),
+            columns,
+        },
+        Work::Timers(_, due) => {
+            let times: ScalarBuffer<i64> = due.times().to_vec().into();
+            Batch {
+                event_time: event_time.then(|| origin_values(&times, start, &columns, origins.as_ref())),
+                positions: vec![NO_POSITION; columns.num_rows()].into(),
+                columns,
+            }
+        }
+    }
+}
+
+/// The values of the rows that rows came from; `None` means one for one.
+fn origin_values<T: arrow_buffer::ArrowNativeType>(
+    values: &ScalarBuffer<T>,
+    start: usize,
+    columns: &RecordBatch,
+    origins: Option<&ScalarBuffer<u32>>,
+) -> ScalarBuffer<T> {
+    match origins {
+        None => values.slice(start, columns.num_rows()),
+        Some(origins) => origins.iter().map(|&o| values[start + o as usize]).collect(),
+    }
+}
