@@ -1,0 +1,427 @@
+//! The job's RocksDB: its identity, its one way to write (the commit of an epoch), and its reads.
+//!
+//! The only module that names RocksDB. A database is one directory:
+//!
+//! ```text
+//! DIR/LOCK     who runs the job; locked by the operating system
+//! DIR/state/   RocksDB with the column families
+//!              default  format, job, key_groups, committed, and the numbers of the slots
+//!              state    values by key group, slot and key
+//!              timers   timers by key group, slot, family, time and key
+//!              meta     committed values by name
+//!              outbox   bytes to publish, by epoch
+//! ```
+//!
+//! It decides nothing about epochs; it refuses to commit them out of order.
+
+mod options;
+#[cfg(test)]
+mod tests;
+
+use super::delta::{Changes, Delta};
+use super::encoding::{SLOT_PREFIX, outbox_key, prefix, read_outbox_key, slot_name};
+use super::error::StateError;
+use super::keys::ByteList;
+use super::lock::DirLock;
+use super::store::Store;
+use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The format that this build writes and reads. What it stands for is in [`super::encoding`].
+pub const FORMAT: &str = "wasmill state format 1";
+
+const STATE: &str = "state";
+const TIMERS: &str = "timers";
+const META: &str = "meta";
+const OUTBOX: &str = "outbox";
+
+/// What a state directory is bound to when it is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity<'a> {
+    pub job: &'a str,
+    pub key_groups: u16,
+}
+
+/// All that one epoch changes. It is written completely or not at all.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// Higher than the last committed epoch.
+    pub epoch: u64,
+    pub deltas: Vec<Delta>,
+    /// Values by name; `None` deletes.
+    pub meta: Vec<(String, Option<Vec<u8>>)>,
+    /// Each for `epoch`, at most one per sink and subtask.
+    pub outbox: Vec<OutboxEntry>,
+    /// Epochs up to this one are published everywhere; their outbox is dropped.
+    pub drop_outbox_up_to: Option<u64>,
+}
+
+/// What one subtask of a sink publishes once the epoch is committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxEntry {
+    pub epoch: u64,
+    pub sink: String,
+    pub subtask: u16,
+    pub bytes: Vec<u8>,
+}
+
+/// What a commit cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitStats {
+    /// Bytes written to the log.
+    pub bytes: u64,
+    /// Puts and deletes.
+    pub entries: u64,
+    pub micros: u64,
+}
+
+/// The database of one job, held by this process until it is dropped. Reads come from any thread;
+/// commits from one.
+pub struct Database {
+    db: DB,
+    dir: PathBuf,
+    committed: AtomicU64,
+    slots: Mutex<HashMap<Vec<u8>, u32>>,
+    writer: Mutex<Writer>,
+    // Behind `db`, because it must end last.
+    _lock: DirLock,
+}
+
+/// What only a commit touches.
+#[derive(Default)]
+struct Writer {
+    /// A commit failed, so it is unknown what the log holds.
+    broken: bool,
+    /// The keys of the stored outbox, so that dropping needs no scan.
+    outbox: BTreeSet<Vec<u8>>,
+}
+
+impl Database {
+    /// Opens the database in `dir`, or creates it. Fails when another process holds it, when it
+    /// belongs to another job or has another number of key groups, or another format.
+    pub fn open(dir: &Path, identity: &Identity<'_>) -> Result<Arc<Self>, StateError> {
+        let lock = DirLock::acquire(dir)?;
+        let failed = |e| failure(dir, "open the database", e);
+        let mut this = Self {
+            db: options::open(&dir.join("state")).map_err(failed)?,
+            dir: dir.to_owned(),
+            committed: AtomicU64::new(0),
+            slots: Mutex::default(),
+            writer: Mutex::default(),
+            _lock: lock,
+        };
+        this.check_identity(identity)?;
+        *this.committed.get_mut() = this.number("committed")?.unwrap_or(0);
+        this.load_slots()?;
+        let outbox = this.outbox_keys()?;
+        this.writer().outbox = outbox;
+        let committed = this.committed_epoch();
+        tracing::info!(dir = %dir.display(), job = identity.job, committed, "state opened");
+        Ok(Arc::new(this))
+    }
+
+    fn failed(&self, doing: &'static str) -> impl Fn(rocksdb::Error) -> StateError {
+        move |e| failure(&self.dir, doing, e)
+    }
+
+    fn corrupt(&self, doing: &'static str, message: String) -> StateError {
+        StateError::Corrupt { dir: self.dir.clone(), doing, message }
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("every column family is opened with the database")
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Checks what the database is bound to, or binds a new one.
+    fn check_identity(&self, identity: &Identity<'_>) -> Result<(), StateError> {
+        let dir = || self.dir.clone();
+        let Some(format) = self.text("format")? else {
+            return self.create(identity);
+        };
+        if format != FORMAT {
+            return Err(StateError::UnknownFormat { dir: dir(), found: format, supported: FORMAT });
+        }
+        let job = self.text("job")?.unwrap_or_default();
+        if job != identity.job {
+            return Err(StateError::OtherJob { dir: dir(), found: job, wanted: identity.job.to_owned() });
+        }
+        let key_groups = self.number("key_groups")?.unwrap_or(0) as u16;
+        if key_groups != identity.key_groups {
+            return Err(StateError::OtherKeyGroups { dir: dir(), found: key_groups, wanted: identity.key_groups });
+        }
+        Ok(())
+    }
+
+    fn create(&self, identity: &Identity<'_>) -> Result<(), StateError> {
+        let doing = "create the database";
+        if let Some(first) = self.db.iterator(IteratorMode::Start).next() {
+            first.map_err(self.failed(doing))?;
+            return Err(self.corrupt("reading its format", "it holds data but names no format".to_owned()));
+        }
+        let mut batch = WriteBatch::new();
+        batch.put("format", FORMAT);
+        batch.put("job", identity.job);
+        batch.put("key_groups", u64::from(identity.key_groups).to_be_bytes());
+        self.db.write_opt(batch, &synced()).map_err(self.failed(doing))
+    }
+
+    fn text(&self, key: &str) -> Result<Option<String>, StateError> {
+        let bytes = self.db.get(key).map_err(self.failed("read its identity"))?;
+        Ok(bytes.map(|b| String::from_utf8_lossy(&b).into_owned()))
+    }
+
+    fn number(&self, key: &str) -> Result<Option<u64>, StateError> {
+        let Some(bytes) = self.db.get(key).map_err(self.failed("read its identity"))? else {
+            return Ok(None);
+        };
+        let number = bytes.as_slice().try_into().map(u64::from_be_bytes);
+        number.map(Some).map_err(|_| self.corrupt("reading a number", format!("{key} has {} bytes", bytes.len())))
+    }
+
+    /// The last committed epoch; 0 before the first.
+    pub fn committed_epoch(&self) -> u64 {
+        self.committed.load(Ordering::Acquire)
+    }
+
+    /// Calls `found` with each key and value of a family that starts with `prefix`, until it says
+    /// `false`.
+    fn scan(
+        &self,
+        family: &ColumnFamily,
+        prefix: &[u8],
+        mut found: impl FnMut(&[u8], &[u8]) -> Result<bool, StateError>,
+    ) -> Result<(), StateError> {
+        let mut read = ReadOptions::default();
+        read.set_iterate_range(rocksdb::PrefixRange(prefix));
+        let mode = IteratorMode::From(prefix, Direction::Forward);
+        for entry in self.db.iterator_cf_opt(family, read, mode) {
+            let (key, value) = entry.map_err(self.failed("scan the database"))?;
+            if !found(&key, &value)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn load_slots(&self) -> Result<(), StateError> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let default = self.family(rocksdb::DEFAULT_COLUMN_FAMILY_NAME);
+        self.scan(default, SLOT_PREFIX, |name, id| {
+            let id = id.try_into().map(u32::from_be_bytes);
+            let id = id.map_err(|_| self.corrupt("reading its slots", "a slot's number is damaged".to_owned()))?;
+            slots.insert(name.to_vec(), id);
+            Ok(true)
+        })
+    }
+
+    /// The number of a slot of an operator, which are identified by their names. At its first use
+    /// it is written, and synced; it never changes.
+    pub fn slot_id(&self, operator: &str, slot: &str) -> Result<u32, StateError> {
+        let name = slot_name(operator, slot);
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&id) = slots.get(&name) {
+            return Ok(id);
+        }
+        // Slots are never removed, so the numbers below their count are all taken.
+        let id = slots.len() as u32;
+        self.db.put_opt(&name, id.to_be_bytes(), &synced()).map_err(self.failed("name a slot"))?;
+        slots.insert(name, id);
+        Ok(id)
+    }
+
+    /// A committed value.
+    pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.db.get_cf(self.family(META), key).map_err(self.failed("read a committed value"))
+    }
+
+    /// All committed values whose names start with `prefix`, by name.
+    pub fn meta_prefix(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        let mut all = Vec::new();
+        self.scan(self.family(META), prefix.as_bytes(), |key, value| {
+            all.push((String::from_utf8_lossy(key).into_owned(), value.to_vec()));
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// What may not be published yet, in the order of epochs.
+    pub fn outbox(&self) -> Result<Vec<OutboxEntry>, StateError> {
+        let mut all = Vec::new();
+        self.scan(self.family(OUTBOX), &[], |key, value| {
+            let Some((epoch, subtask, sink)) = read_outbox_key(key) else {
+                return Err(self.corrupt("reading the outbox", format!("{key:?} is no key of an outbox")));
+            };
+            all.push(OutboxEntry { epoch, subtask, sink: sink.to_owned(), bytes: value.to_vec() });
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    fn outbox_keys(&self) -> Result<BTreeSet<Vec<u8>>, StateError> {
+        let mut keys = BTreeSet::new();
+        self.scan(self.family(OUTBOX), &[], |key, _| {
+            keys.insert(key.to_vec());
+            Ok(true)
+        })?;
+        Ok(keys)
+    }
+
+    /// Writes an epoch in one synced batch: when this returns well, it is committed, whatever
+    /// happens then. After an error it is unknown whether it is, and no other commit is taken: the
+    /// directory has to be opened again.
+    pub fn commit(&self, commit: Commit) -> Result<CommitStats, StateError> {
+        let started = Instant::now();
+        let mut writer = self.writer();
+        if writer.broken {
+            return Err(StateError::Broken { dir: self.dir.clone() });
+        }
+        check(&commit, self.committed_epoch())?;
+        let batch = self.batch(&commit, &writer.outbox);
+        let (bytes, entries) = (batch.size_in_bytes() as u64, batch.len() as u64);
+        if let Err(e) = self.db.write_opt(batch, &synced()) {
+            writer.broken = true;
+            return Err(failure(&self.dir, "commit an epoch", e));
+        }
+        self.committed.store(commit.epoch, Ordering::Release);
+        if let Some(published) = commit.drop_outbox_up_to {
+            writer.outbox = writer.outbox.split_off(outbox_key(published + 1, 0, "").as_slice());
+        }
+        writer.outbox.extend(commit.outbox.iter().map(|o| outbox_key(o.epoch, o.subtask, &o.sink)));
+        Ok(CommitStats { bytes, entries, micros: started.elapsed().as_micros() as u64 })
+    }
+
+    fn batch(&self, commit: &Commit, outbox: &BTreeSet<Vec<u8>>) -> WriteBatch {
+        let deltas = commit.deltas.iter().map(Delta::bytes).sum::<usize>();
+        let blobs = commit.outbox.iter().map(|o| o.bytes.len()).sum::<usize>();
+        let mut batch = WriteBatch::with_capacity_bytes(deltas + blobs + 4096);
+        let (state, timers) = (self.family(STATE), self.family(TIMERS));
+        for delta in &commit.deltas {
+            add(&mut batch, state, &delta.state);
+            add(&mut batch, timers, &delta.timers);
+        }
+        let meta = self.family(META);
+        for (key, value) in &commit.meta {
+            match value {
+                Some(value) => batch.put_cf(meta, key, value),
+                None => batch.delete_cf(meta, key),
+            }
+        }
+        let family = self.family(OUTBOX);
+        if let Some(published) = commit.drop_outbox_up_to {
+            let end = outbox_key(published + 1, 0, "");
+            outbox.range(..end).for_each(|key| batch.delete_cf(family, key));
+        }
+        for o in &commit.outbox {
+            batch.put_cf(family, outbox_key(o.epoch, o.subtask, &o.sink), &o.bytes);
+        }
+        batch.put("committed", commit.epoch.to_be_bytes());
+        batch
+    }
+}
+
+/// What a carrier could get wrong.
+fn check(commit: &Commit, committed: u64) -> Result<(), StateError> {
+    let epoch = commit.epoch;
+    if epoch <= committed {
+        return Err(StateError::EpochOrder { epoch, committed });
+    }
+    let bad = |problem: String| Err(StateError::BadCommit { epoch, problem });
+    if let Some(published) = commit.drop_outbox_up_to.filter(|&published| published > committed) {
+        return bad(format!("dropped the outbox of epoch {published}, which is not committed"));
+    }
+    let mut seen = HashSet::new();
+    for o in &commit.outbox {
+        if o.epoch != epoch {
+            return bad(format!("an outbox of epoch {}", o.epoch));
+        }
+        if !seen.insert((&o.sink, o.subtask)) {
+            return bad(format!("two outboxes for subtask {} of sink {:?}", o.subtask, o.sink));
+        }
+    }
+    Ok(())
+}
+
+fn add(batch: &mut WriteBatch, family: &ColumnFamily, changes: &Changes) {
+    for (key, value) in changes.iter() {
+        match value {
+            Some(value) => batch.put_cf(family, key, value),
+            None => batch.delete_cf(family, key),
+        }
+    }
+}
+
+fn synced() -> WriteOptions {
+    let mut options = WriteOptions::default();
+    options.set_sync(true);
+    options
+}
+
+fn failure(dir: &Path, doing: &'static str, error: rocksdb::Error) -> StateError {
+    let (dir, message) = (dir.to_owned(), error.as_ref().to_owned());
+    if message.contains("No space left on device") || message.contains("Disk quota exceeded") {
+        return StateError::DiskFull { dir, doing, message };
+    }
+    match error.kind() {
+        ErrorKind::Corruption => StateError::Corrupt { dir, doing, message },
+        _ => StateError::Database { dir, doing, message },
+    }
+}
+
+impl Store for Database {
+    fn committed_epoch(&self) -> u64 {
+        self.committed_epoch()
+    }
+
+    fn slot_id(&self, operator: &str, slot: &str) -> Result<u32, StateError> {
+        self.slot_id(operator, slot)
+    }
+
+    fn holds_any(&self, slot: u32, groups: Range<u16>) -> Result<bool, StateError> {
+        let mut any = false;
+        for group in groups {
+            self.scan(self.family(STATE), &prefix(group, slot), |_, _| {
+                any = true;
+                Ok(false)
+            })?;
+            if any {
+                break;
+            }
+        }
+        Ok(any)
+    }
+
+    fn read(&self, keys: &ByteList, found: &mut dyn FnMut(usize, &[u8])) -> Result<(), StateError> {
+        let values = self.db.batched_multi_get_cf(self.family(STATE), keys.iter(), true);
+        for (position, value) in values.into_iter().enumerate() {
+            if let Some(value) = value.map_err(self.failed("read state"))? {
+                found(position, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn scan_timers(
+        &self,
+        slot: u32,
+        groups: Range<u16>,
+        found: &mut dyn FnMut(&[u8]) -> Option<()>,
+    ) -> Result<(), StateError> {
+        for group in groups {
+            self.scan(self.family(TIMERS), &prefix(group, slot), |key, _| {
+                found(key)
+                    .map(|()| true)
+                    .ok_or_else(|| self.corrupt("reading timers", format!("{key:?} is no key of a timer")))
+            })?;
+        }
+        Ok(())
+    }
+}

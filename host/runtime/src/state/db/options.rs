@@ -1,0 +1,71 @@
+//! How RocksDB is tuned: many small point reads and writes in sorted batches, one process, bounded
+//! memory and few open files.
+
+use super::{META, OUTBOX, STATE, TIMERS};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, Options};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Blocks, indexes and filters of all column families.
+const BLOCK_CACHE_BYTES: usize = 128 << 20;
+const MEMTABLE_BYTES: usize = 64 << 20;
+/// A log is kept until all families have written what it holds; a family with little traffic would
+/// keep it for ever.
+const LOG_BYTES_MAX: u64 = 256 << 20;
+/// Below the usual limit of 1024 per process, with room for the job's own files.
+const OPEN_FILES_MAX: i32 = 400;
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+
+/// Opens or creates the database with all of its families.
+pub(super) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
+    let options = database();
+    let ours = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, STATE, TIMERS, META, OUTBOX];
+    let mut names: BTreeSet<String> = ours.iter().map(|&name| name.to_owned()).collect();
+    if path.join("CURRENT").exists() {
+        // RocksDB opens with all families or not at all, and the format has to be read to refuse it.
+        names.extend(DB::list_cf(&options, path)?);
+    }
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let families = names.into_iter().map(|name| {
+        let options = family(&name, &cache);
+        ColumnFamilyDescriptor::new(name, options)
+    });
+    DB::open_cf_descriptors(&options, path, families)
+}
+
+fn database() -> Options {
+    let mut o = Options::default();
+    o.create_if_missing(true);
+    o.create_missing_column_families(true);
+    o.set_max_background_jobs(2);
+    o.set_max_total_wal_size(LOG_BYTES_MAX);
+    o.set_max_open_files(OPEN_FILES_MAX);
+    o.set_bytes_per_sync(1 << 20);
+    o.set_keep_log_file_num(4);
+    o.set_max_log_file_size(4 << 20);
+    o.set_log_level(LogLevel::Warn);
+    o
+}
+
+fn family(name: &str, cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    blocks.set_block_size(4096);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut o = Options::default();
+    o.set_compression_type(DBCompressionType::Lz4);
+    o.set_level_compaction_dynamic_level_bytes(true);
+    o.set_write_buffer_size(MEMTABLE_BYTES);
+    if name == STATE {
+        // Keys that were never seen are common: filters spare most of their reads, in files and in
+        // memtables.
+        blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+        blocks.set_whole_key_filtering(true);
+        o.set_memtable_whole_key_filtering(true);
+        o.set_memtable_prefix_bloom_ratio(0.05);
+        o.set_max_write_buffer_number(4);
+    }
+    o.set_block_based_table_factory(&blocks);
+    o
+}
