@@ -12,3 +12,4 @@ pub mod life;
 pub mod limits;
 pub mod plan;
 pub mod units;
+pub mod watermark;

@@ -1,4 +1,12 @@
 //! The local carrier: runs a plan in this process, with threads, files, RocksDB and wasmtime.
 
 pub mod batch;
+pub mod carrier;
+pub mod exchange;
+pub mod failpoint;
+pub mod fragment;
+pub mod wasm;
+pub mod connect;
+pub mod format;
 pub mod schema;
+pub mod state;

@@ -1,0 +1,41 @@
+//! What can be wrong with an input, and what to do about it.
+
+use crate::format::FormatError;
+use std::io;
+use std::path::PathBuf;
+
+/// A source cannot start or go on. Nothing that was committed is lost: mend the cause and start the
+/// job again.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(
+        "no file matches {pattern:?} (looked in {directory}); check the source's path, relative paths start at the job file's directory"
+    )]
+    NoFiles { pattern: String, directory: PathBuf },
+    #[error("{pattern:?} is not a usable file pattern: {reason}; correct the source's path")]
+    Pattern { pattern: String, reason: String },
+    #[error(
+        "{count} files match {pattern:?}, at most {max} can be read by one source; use several sources, or join files"
+    )]
+    TooManyFiles { pattern: String, count: usize, max: usize },
+    #[error(
+        "input file {path} has vanished, and was read only up to byte {offset}; put it back and start the job again"
+    )]
+    Vanished { path: PathBuf, offset: u64 },
+    #[error(
+        "input file {path} is not the one that was read up to byte {offset}: {reason}; put the former content back and start the job again, or start a new job with a new state directory"
+    )]
+    Changed { path: PathBuf, offset: u64, reason: String },
+    #[error(
+        "input file {path} is damaged behind byte {offset} of its uncompressed content: {reason}; replace it by an intact copy and start the job again"
+    )]
+    Corrupt { path: PathBuf, offset: u64, reason: String },
+    #[error("input {path}: {source}")]
+    Format { path: PathBuf, source: FormatError },
+    #[error("cannot read input {path} at byte {offset}: {source}; mend the cause and start the job again")]
+    Io { path: PathBuf, offset: u64, source: io::Error },
+    #[error(
+        "the stored position of input {partition:?} cannot be read: {reason}; it was written by another version, or the state directory is damaged"
+    )]
+    Position { partition: String, reason: String },
+}

@@ -1,0 +1,75 @@
+//! How rows stand in bytes: NDJSON and CSV, read into Arrow and written from it.
+//!
+//! This room knows single records and whole batches; it knows no files, offsets or watermarks.
+//!
+//! What is read is never bent to fit: a number with a fraction in an integer column, a number out
+//! of range, or text in a number's place that is not that number fails its record, and only it.
+//!
+//! | type | NDJSON | CSV |
+//! |---|---|---|
+//! | bool | `true`, `false` | the same, in any case |
+//! | integers | a whole number, also as text | a whole number |
+//! | floats | a number, also as text (`"NaN"`, `"inf"`); written as null when not finite | a number, `NaN`, `inf` |
+//! | string | text | the field as it stands |
+//! | bytes | base64 (RFC 4648, padded) | the same |
+//! | timestamp | RFC 3339 text; without an offset it is UTC; below a microsecond it is cut off | the same |
+//! | null | `null`, or no such key | the empty field |
+//!
+//! In CSV, an empty field is null in a nullable column (so an empty text there comes back as
+//! null) and the empty text in a non-nullable one.
+
+mod columns;
+mod csv;
+mod encode;
+mod ndjson;
+mod values;
+
+pub use encode::{Encoder, encoder};
+
+use arrow_array::RecordBatch;
+use wasmill_abi::Schema;
+use wasmill_core::plan::Format;
+
+/// What is wrong with an encoding or with the start of an input. Reject the input or the plan.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    #[error(
+        "column {column:?} is not in the CSV header ({header}); add it to the file, or remove it from the source's schema"
+    )]
+    MissingColumn { column: String, header: String },
+    #[error("column {column:?} stands twice in the CSV header; rename one of them")]
+    DoubleColumn { column: String },
+    #[error("the CSV header cannot be read: {reason}; the first line must name the columns")]
+    Header { reason: String },
+    #[error("rows cannot be written as {format}: {reason}")]
+    Encode { format: &'static str, reason: String },
+}
+
+/// Turns records (the bytes of one row, without the line's end) into Arrow rows.
+pub trait Decoder: Send {
+    /// Adds one record, or says why it is not a row; then nothing of it was added.
+    fn push(&mut self, record: &[u8]) -> Result<(), String>;
+
+    /// Rows added since the last [`Self::finish`].
+    fn rows(&self) -> usize;
+
+    /// The rows since the last call, as a batch of the whole schema.
+    fn finish(&mut self) -> RecordBatch;
+}
+
+/// A decoder for records of `schema`. `header` is the first record of a CSV input, `None` for
+/// formats that have none.
+pub fn decoder(format: Format, schema: &Schema, header: Option<&[u8]>) -> Result<Box<dyn Decoder>, FormatError> {
+    match format {
+        Format::Ndjson => Ok(Box::new(ndjson::NdjsonDecoder::new(schema))),
+        Format::Csv => Ok(Box::new(csv::CsvDecoder::new(schema, header.unwrap_or_default())?)),
+    }
+}
+
+/// Whether the first record of an input names the columns.
+pub fn has_header(format: Format) -> bool {
+    match format {
+        Format::Ndjson => false,
+        Format::Csv => true,
+    }
+}
