@@ -1,0 +1,149 @@
+//! Columns between Arrow and blocks: copied out, with their offsets rebased, and read back without a
+//! copy. It knows no frames and no effects.
+
+use crate::schema::data_type;
+use arrow_array::types::{
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{
+    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
+    StringArray,
+};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::{ArrowError, SchemaRef};
+use std::ops::Range;
+use std::sync::Arc;
+use wasmill_abi::block::{Block, BlockWriter, Column};
+use wasmill_abi::{DecodeError, Schema, Type};
+
+#[cfg(target_endian = "big")]
+compile_error!("frames are little-endian, and columns are copied as they lie in memory");
+
+/// Appends the buffers of some rows of a column.
+///
+/// # Panics
+/// When the array is not of this type: the plan was checked against the schemas.
+pub(super) fn put(block: &mut BlockWriter<'_>, ty: Type, array: &dyn Array, rows: Range<usize>) {
+    assert_eq!(*array.data_type(), data_type(ty), "the plan checked that columns have the function's types");
+    let nulls = array.nulls().map(|n| n.slice(rows.start, rows.len())).filter(|n| n.null_count() > 0);
+    match &nulls {
+        Some(nulls) => put_bits(block, nulls.inner()),
+        None => block.buffer(&[]),
+    }
+    let data = array.to_data();
+    let first = data.buffers()[0].as_slice();
+    let at = data.offset() + rows.start..data.offset() + rows.end;
+    match ty.width() {
+        Some(width) => block.buffer(&first[at.start * width..at.end * width]),
+        None if ty.is_variable() => {
+            let offsets: &[i32] = &data.buffers()[0].typed_data()[at.start..=at.end];
+            put_variable(block, offsets, data.buffers()[1].as_slice());
+        }
+        None => put_bits(block, &BooleanBuffer::new(data.buffers()[0].clone(), at.start, rows.len())),
+    }
+}
+
+/// Bits from any bit offset; those behind the last row are 0, so that equal rows give equal bytes.
+fn put_bits(block: &mut BlockWriter<'_>, bits: &BooleanBuffer) {
+    let len = bits.len();
+    let aligned = bits.sliced();
+    block.buffer_with(|out| {
+        out.extend_from_slice(&aligned[..len.div_ceil(8)]);
+        if let Some(last) = out.last_mut().filter(|_| len % 8 != 0) {
+            *last &= (1 << (len % 8)) - 1;
+        }
+    });
+}
+
+/// Offsets, moved so that they start at 0, and their data.
+fn put_variable(block: &mut BlockWriter<'_>, offsets: &[i32], data: &[u8]) {
+    let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
+    block.buffer_with(|out| {
+        let start = out.len();
+        out.resize(start + offsets.len() * 4, 0);
+        let slots = out[start..].as_chunks_mut::<4>().0;
+        slots.iter_mut().zip(offsets).for_each(|(slot, offset)| *slot = (offset - first).to_le_bytes());
+    });
+    block.buffer(&data[first as usize..last as usize]);
+}
+
+fn malformed(problem: impl Into<String>) -> DecodeError {
+    DecodeError::new("effects", problem)
+}
+
+/// The part of a chunk that `bytes` is.
+///
+/// # Panics
+/// When `bytes` does not lie in the chunk.
+pub(super) fn part(chunk: &Buffer, bytes: &[u8]) -> Buffer {
+    if bytes.is_empty() {
+        return Buffer::default();
+    }
+    let offset = bytes.as_ptr().addr().checked_sub(chunk.as_ptr().addr()).expect("the bytes lie in the chunk");
+    chunk.slice_with_length(offset, bytes.len())
+}
+
+/// A checked block of a chunk as a record batch over the chunk's own memory. Text is checked here.
+pub(super) fn batch(
+    chunk: &Buffer,
+    block: &Block<'_>,
+    schema: &Schema,
+    arrow: &SchemaRef,
+) -> Result<RecordBatch, DecodeError> {
+    let columns = block.columns.iter().zip(&schema.fields).zip(arrow.fields());
+    let columns = columns.map(|((column, field), arrow)| {
+        let array = read(chunk, column, arrow.data_type());
+        array.map_err(|e| malformed(format!("column {:?}: {e}", field.name)))
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(block.rows));
+    RecordBatch::try_new_with_options(arrow.clone(), columns, &options).map_err(|e| malformed(e.to_string()))
+}
+
+fn read(chunk: &Buffer, column: &Column<'_>, arrow: &arrow_schema::DataType) -> Result<ArrayRef, ArrowError> {
+    let rows = column.rows;
+    let values = part(chunk, column.values);
+    let nulls = match column.validity {
+        [] => None,
+        bits => Some(NullBuffer::new(BooleanBuffer::new(part(chunk, bits), 0, rows))),
+    };
+    Ok(match column.ty {
+        Type::Bool => Arc::new(BooleanArray::new(BooleanBuffer::new(values, 0, rows), nulls)),
+        Type::I8 => primitive::<Int8Type>(values, rows, nulls)?,
+        Type::I16 => primitive::<Int16Type>(values, rows, nulls)?,
+        Type::I32 => primitive::<Int32Type>(values, rows, nulls)?,
+        Type::I64 => primitive::<Int64Type>(values, rows, nulls)?,
+        Type::U8 => primitive::<UInt8Type>(values, rows, nulls)?,
+        Type::U16 => primitive::<UInt16Type>(values, rows, nulls)?,
+        Type::U32 => primitive::<UInt32Type>(values, rows, nulls)?,
+        Type::U64 => primitive::<UInt64Type>(values, rows, nulls)?,
+        Type::F32 => primitive::<Float32Type>(values, rows, nulls)?,
+        Type::F64 => primitive::<Float64Type>(values, rows, nulls)?,
+        Type::Timestamp => {
+            let values = ScalarBuffer::new(values, 0, rows);
+            let array = PrimitiveArray::<TimestampMicrosecondType>::try_new(values, nulls)?;
+            Arc::new(array.with_data_type(arrow.clone()))
+        }
+        Type::Utf8 => Arc::new(StringArray::try_new(offsets(chunk, column)?, values, nulls)?),
+        Type::Binary => Arc::new(BinaryArray::try_new(offsets(chunk, column)?, values, nulls)?),
+    })
+}
+
+fn primitive<T: ArrowPrimitiveType>(
+    values: Buffer,
+    rows: usize,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
+    // Blocks pad every buffer to 8 bytes and chunks are aligned to 64 or more, so values are aligned.
+    Ok(Arc::new(PrimitiveArray::<T>::try_new(ScalarBuffer::new(values, 0, rows), nulls)?))
+}
+
+/// Offsets of text or bytes; that they rise from 0 to the data's length was checked with the block.
+fn offsets(chunk: &Buffer, column: &Column<'_>) -> Result<OffsetBuffer<i32>, ArrowError> {
+    if i32::try_from(column.values.len()).is_err() {
+        return Err(ArrowError::InvalidArgumentError("has 2 GiB of data or more".to_owned()));
+    }
+    let offsets = part(chunk, column.offsets.as_flattened());
+    Ok(OffsetBuffer::new(ScalarBuffer::new(offsets, 0, column.rows + 1)))
+}
