@@ -40,7 +40,7 @@ pub fn check(spec: &JobSpec, manifests: &BTreeMap<String, Manifest>, overrides: 
     let mut problems = spec.problems.clone();
     overrides.check(&mut problems);
     let mut graph = Graph::of(spec);
-    if graph.ops.len() > OPERATORS_MAX {
+    if graph.ops.len() > OPERATORS_MAX || spec.modules.len() > OPERATORS_MAX {
         return Err(problems);
     }
     functions::resolve(&mut graph, manifests, &mut problems);

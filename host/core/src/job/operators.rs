@@ -59,7 +59,8 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
         Some(SourceConnector::File { path }) => format_of(path),
         _ => None,
     };
-    if by_path.is_none() && kind.is_some() {
+    // A path that could not be read might have told the format.
+    if by_path.is_none() && spec.connector.is_some() {
         walk.require("format");
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);

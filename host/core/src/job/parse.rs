@@ -179,6 +179,10 @@ fn unique_names(spec: &JobSpec, problems: &mut Problems) {
     names.extend(spec.functions.iter().map(|f| (&f.name, "function")));
     names.extend(spec.sinks.iter().map(|s| (&s.name, "sink")));
     names.sort_by_key(|(name, _)| name.span);
+    if let Some(module) = spec.modules.get(OPERATORS_MAX) {
+        let message = format!("the job has {} modules, at most {OPERATORS_MAX} are allowed", spec.modules.len());
+        problems.push(Problem::new("too-many-modules", module.name.span, message));
+    }
     if names.len() > OPERATORS_MAX {
         let message = format!("the job has {} operators, at most {OPERATORS_MAX} are allowed", names.len());
         problems.push(Problem::new("too-many-operators", names[OPERATORS_MAX].0.span, message));

@@ -53,7 +53,7 @@ impl Problems {
         if self.list.contains(&problem) {
             return;
         }
-        if self.list.len() == PROBLEMS_MAX {
+        if self.is_full() {
             self.left_out += 1;
             return;
         }
@@ -61,9 +61,23 @@ impl Problems {
         self.list.insert(at, problem);
     }
 
-    /// Adds all problems of `other`.
+    /// Adds a problem that is dear to make, such as one with a suggestion, unless it would only be
+    /// counted.
+    pub(super) fn push_with(&mut self, problem: impl FnOnce() -> Problem) {
+        if self.is_full() {
+            self.left_out += 1;
+        } else {
+            self.push(problem());
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.list.len() == PROBLEMS_MAX
+    }
+
+    /// Adds all problems of `other`, which may have begun as a copy of this list.
     pub fn extend(&mut self, other: Problems) {
-        self.left_out += other.left_out;
+        self.left_out = self.left_out.max(other.left_out);
         other.list.into_iter().for_each(|p| self.push(p));
     }
 

@@ -25,7 +25,7 @@ pub(super) const EVERY_ROWS_DEFAULT: u32 = 1000;
 pub(super) const ROLL_BYTES_DEFAULT: u64 = 1 << 30;
 pub(super) const ROLL_AGE_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 
-/// Operators in a job.
+/// Operators in a job, modules in a job, and names in a list.
 pub(super) const OPERATORS_MAX: usize = 1000;
 /// Characters of the name of a job, an operator or a module.
 pub(super) const NAME_MAX: usize = 64;

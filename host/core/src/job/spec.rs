@@ -132,6 +132,13 @@ pub struct InputSpec {
     pub span: Span,
 }
 
+impl std::fmt::Display for InputSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.operator)?;
+        self.output.as_ref().map_or(Ok(()), |output| write!(f, ".{output}"))
+    }
+}
+
 /// A setting of a function, as written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SettingSpec {

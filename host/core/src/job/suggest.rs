@@ -8,7 +8,7 @@ pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
     if name.len() > NAME_BYTES_MAX {
         return None;
     }
-    let slips_max = (name.chars().count() / 3).max(1);
+    let slips_max = ((name.chars().count() + 1) / 3).max(1);
     known
         .into_iter()
         .filter(|k| k.len() <= NAME_BYTES_MAX)

@@ -1,6 +1,6 @@
 //! Readers of single values: what a name, a number, a duration, a size, a type looks like.
 
-use super::settings::{NAME_MAX, PARALLELISM};
+use super::settings::{NAME_MAX, OPERATORS_MAX, PARALLELISM};
 use super::spec::{InputSpec, Scalar, Span, Spanned};
 use super::suggest::{did_you_mean, list};
 use super::walk::Fault;
@@ -137,11 +137,14 @@ pub(super) fn column_type(node: &Node) -> Result<(Type, bool), Fault> {
 
 /// A name, or a list of at least one.
 pub(super) fn names(node: &Node) -> Result<Vec<Spanned<String>>, Fault> {
-    let Value::List(items) = &node.value else {
-        return Ok(vec![Spanned::new(text(node)?, node.span)]);
+    let items = match &node.value {
+        Value::List(items) => items,
+        Value::Map(_) => return Err(Fault::kind("a name or a list of names", node)),
+        _ => return Ok(vec![Spanned::new(text(node)?, node.span)]),
     };
-    if items.is_empty() {
-        return Err(Fault::new("bad-value", "the list is empty"));
+    if items.is_empty() || items.len() > OPERATORS_MAX {
+        let message = format!("the list has {} names, it must have from 1 to {OPERATORS_MAX}", items.len());
+        return Err(Fault::new("out-of-range", message));
     }
     items.iter().map(|item| Ok(Spanned::new(text(item)?, item.span))).collect()
 }

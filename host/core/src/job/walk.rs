@@ -71,15 +71,16 @@ impl<'n, 'p> Walk<'n, 'p> {
             return None;
         };
         let mut walk = Self { what: what.to_owned(), span, entries, problems, broken: false, meant: Vec::new() };
+        let free: Vec<_> = known.iter().copied().filter(|k| walk.get(k).is_none()).collect();
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
-            walk.unknown(key, known);
+            walk.unknown(key, known, &free);
         }
         Some(walk)
     }
 
-    fn unknown(&mut self, key: &Spanned<String>, known: &'static [&'static str]) {
-        let free = known.iter().copied().filter(|k| self.get(k).is_none());
-        let meant = nearest(&key.value, free);
+    /// `free`: the known keys that do not stand in the map.
+    fn unknown(&mut self, key: &Spanned<String>, known: &'static [&'static str], free: &[&'static str]) {
+        let meant = nearest(&key.value, free.iter().copied());
         self.meant.push(meant);
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),

@@ -5,7 +5,7 @@ use super::config;
 use super::graph::{Edge, Graph, Part};
 use super::inputs::shortened_schema;
 use crate::job::problem::{Problem, Problems};
-use crate::job::spec::{FunctionSpec, SourceSpec, Span, Spanned};
+use crate::job::spec::{FunctionSpec, InputSpec, SourceSpec, Span, Spanned};
 use crate::job::suggest::{did_you_mean, list};
 use crate::plan::{EventTime, Format, FunctionCall, OperatorKind, Sink, Source};
 use crate::units::shortened;
@@ -107,7 +107,7 @@ fn columns(
     schema: &Schema,
     problems: &mut Problems,
 ) -> Option<Vec<usize>> {
-    let (reader, from) = (&spec.name.value, &edge.written.operator);
+    let (reader, from) = (&spec.name.value, edge.written);
     let mut found = Vec::with_capacity(function.input.fields.len());
     for field in &function.input.fields {
         let Some(i) = schema.index_of(&field.name) else {
@@ -128,7 +128,7 @@ fn columns(
 }
 
 /// Whether values of `column` can be read as `field`.
-fn fits(what: &str, field: &Field, column: &Field, from: &str, span: Span) -> Result<(), Problem> {
+fn fits(what: &str, field: &Field, column: &Field, from: &InputSpec, span: Span) -> Result<(), Problem> {
     let message = format!("{what} `{field}`, but `{from}` has `{column}`");
     if field.ty != column.ty {
         return Err(Problem::new("type-mismatch", span, message));
@@ -184,7 +184,7 @@ fn key_columns(
     columns: &Schema,
     problems: &mut Problems,
 ) -> Option<Vec<usize>> {
-    let from = &edge.written.operator;
+    let from = edge.written;
     let mut found = Vec::with_capacity(written.len());
     for (column, field) in written.iter().zip(&key.fields) {
         let problem = match columns.index_of(&column.value) {

@@ -51,13 +51,15 @@ fn report_unknown<'f>(
     let mut found = false;
     for setting in spec.config.iter().filter(|s| !known().any(|k| k == s.name.value)) {
         found = true;
-        let name = shortened(&setting.name.value);
-        let message =
-            format!("function `{}` has no setting `{name}`, its settings are {}", function.name, list(known()));
-        let guess = nearest(&setting.name.value, known());
-        meant.extend(guess);
-        let help = guess.map(|g| format!("did you mean `{g}`?"));
-        problems.push(Problem::new("unknown-setting", setting.name.span, message).with_help_maybe(help));
+        problems.push_with(|| {
+            let (name, known_list) = (shortened(&setting.name.value), list(known()));
+            let message =
+                format!("function `{}` has no setting `{name}`, its settings are {known_list}", function.name);
+            let guess = nearest(&setting.name.value, known());
+            meant.extend(guess);
+            let help = guess.map(|g| format!("did you mean `{g}`?"));
+            Problem::new("unknown-setting", setting.name.span, message).with_help_maybe(help)
+        });
     }
     found
 }
@@ -83,7 +85,7 @@ fn convert(setting: &SettingSpec, field: &ConfigField) -> Result<ConfigValue, Pr
         (Type::F32, Scalar::Int(v)) => Ok(ConfigValue::Float(*v as f64)),
         (Type::F32, Scalar::Float(v)) if !v.is_finite() || (*v as f32).is_finite() => Ok(ConfigValue::Float(*v)),
         (Type::F32, Scalar::Float(v)) => {
-            Err(problem("out-of-range", format!("is {v}, float32 goes to {} at most", f32::MAX)))
+            Err(problem("out-of-range", format!("is {v:e}, float32 goes from {:e} to {:e}", f32::MIN, f32::MAX)))
         }
         (ty, Scalar::Int(v)) if integer_range(ty).is_some() => {
             let (min, max) = integer_range(ty).expect("this arm asked for it");

@@ -59,7 +59,7 @@ fn input_event_time(graph: &Graph<'_>, op: usize, flows: &[Flow], problems: &mut
     let other = edges.iter().find(|e| flows[e.from].event_time == Some(!has));
     if let Some(other) = other {
         let (with, without) = if has { (first, other) } else { (other, first) };
-        let (with, without) = (&with.written.operator, &without.written.operator);
+        let (with, without) = (with.written, without.written);
         let name = &graph.ops[op].name().value;
         let message = format!("`{name}` unites `{with}`, which has event time, with `{without}`, which has none");
         let help = "give both sources an `event_time`, or neither";

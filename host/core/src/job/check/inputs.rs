@@ -27,7 +27,7 @@ pub(super) fn connect(graph: &mut Graph<'_>, problems: &mut Problems) {
 fn resolve<'a>(graph: &Graph<'a>, written: &'a InputSpec, problems: &mut Problems) -> Option<Edge<'a>> {
     let Some(&from) = graph.by_name.get(written.operator.as_str()) else {
         if !graph.spec.incomplete {
-            problems.push(unknown_operator(graph, written));
+            problems.push_with(|| unknown_operator(graph, written));
         }
         return None;
     };
@@ -89,7 +89,7 @@ fn check_union(graph: &Graph<'_>, op: usize, problems: &mut Problems) {
     let Some((first, columns)) = graph.input(op) else { return };
     for edge in &graph.ops[op].edges {
         let Some(other) = graph.schema(edge).filter(|s| *s != columns) else { continue };
-        let (a, b) = (&first.written.operator, &edge.written.operator);
+        let (a, b) = (first.written, edge.written);
         let message = format!(
             "the inputs of `{}` differ: `{a}` has the columns ({}), `{b}` has ({})",
             graph.ops[op].name().value,

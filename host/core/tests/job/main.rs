@@ -1,0 +1,8 @@
+//! The job file from outside: text and manifests in, plan or problems out.
+
+mod broken;
+mod mutations;
+mod plans;
+mod resolve;
+mod support;
+mod syntax;
