@@ -1,1 +1,147 @@
+//! Write functions for Wasmill: streams of rows go through Rust code that is compiled to a
+//! WebAssembly component and run exactly once, with state and timers.
+//!
+//! A function is a struct that implements [`Map`] (one row in, any number of rows out) or
+//! [`Keyed`] (the same by key, with state and timers). Rows are structs with `#[derive(Row)]`,
+//! settings structs with `#[derive(Config)]`. [`export!`] names the functions of a crate.
+//!
+//! ```
+//! use wasmill_sdk::prelude::*;
+//!
+//! #[derive(Row)]
+//! struct Flight<'a> {
+//!     origin: &'a str,
+//!     delay: Option<i32>,
+//! }
+//!
+//! /// Settings of the job file.
+//! #[derive(Config)]
+//! struct LateConfig {
+//!     /// Flights with a smaller delay, in minutes, are left out.
+//!     #[config(default = 60)]
+//!     minutes: i32,
+//! }
+//!
+//! struct Late {
+//!     minutes: i32,
+//! }
+//!
+//! impl Map for Late {
+//!     type Config = LateConfig;
+//!     type In = Flight<'static>;
+//!     type Out = Emit<Flight<'static>>;
+//!
+//!     fn open(config: LateConfig, _ctx: &mut OpenContext) -> Result<Self, Error> {
+//!         Ok(Late { minutes: config.minutes })
+//!     }
+//!
+//!     fn map(&mut self, row: Flight<'_>, out: &mut Self::Out, _ctx: &mut Context) -> Result<(), Error> {
+//!         let delay = row.delay.or_reject("the delay is missing")?;
+//!         if delay >= self.minutes {
+//!             out.emit(row);
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! wasmill_sdk::export! {
+//!     /// Keeps the flights that are late.
+//!     "late" => map Late,
+//! }
+//!
+//! let mut test = wasmill_sdk::testing::MapTest::<Late>::open([("minutes", 30.into())])?;
+//! test.feed([
+//!     Flight { origin: "JFK", delay: Some(45) },
+//!     Flight { origin: "JFK", delay: Some(5) },
+//!     Flight { origin: "JFK", delay: None },
+//! ])?;
+//! assert_eq!(test.display("out"), ["JFK, 45"]);
+//! assert_eq!(test.rejects()[0].message, "the delay is missing");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! # What a function can rely on
+//!
+//! - A function sees no clock, randomness or environment but what its [`Context`] offers, so that a
+//!   batch replays bit for bit. `Instant::now` and `SystemTime::now` panic in a guest. The
+//!   `RandomState` of `std::collections::HashMap` has fixed seeds there, so the order of a map's
+//!   items is the same in every run; it still differs between the native harness and the guest, so
+//!   never let it reach an output.
+//! - Only state in slots ([`Value`]) survives. Fields of the function's struct are a cache: the host
+//!   may drop an instance between any two batches and open a new one.
+//! - A row whose handling returns [`Error::reject`] leaves no trace but a dead letter: its outputs,
+//!   state writes and timers are undone. The other rows of its batch go on.
+//! - A panic ends the instance; nothing of the batch is applied, and the host isolates the row.
 
+#![deny(missing_docs)]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+extern crate self as wasmill_sdk;
+
+mod cell;
+mod columns;
+mod config;
+mod context;
+mod effects;
+mod fault;
+mod keyed;
+pub mod log;
+mod map;
+mod metric;
+pub mod module;
+mod output;
+mod row;
+mod state;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+mod time;
+
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod guest;
+
+pub use config::{Config, Setting, Settings};
+pub use context::{Context, KeyedContext, OpenContext};
+pub use fault::{Error, Fault, OrError};
+pub use keyed::{Keyed, Timer};
+pub use map::Map;
+pub use metric::{Counter, Gauge, MetricDef};
+pub use output::{Emit, Outputs};
+pub use row::{Row, RowOf};
+pub use state::{Slots, Value};
+pub use time::{ParseTimestampError, Timestamp};
+pub use wasmill_abi::effects::TimerFamily;
+pub use wasmill_abi::manifest::ConfigValue;
+pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
+
+/// Everything that a function's source file needs.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+///
+/// let noon = "2001-01-01T12:34:56Z".parse::<Timestamp>()?.truncate(Duration::from_secs(3600));
+/// assert_eq!(noon.to_string(), "2001-01-01T12:00:00Z");
+/// # Ok::<(), Error>(())
+/// ```
+pub mod prelude {
+    pub use crate::{
+        Config, Context, Counter, Emit, Error, Gauge, Keyed, KeyedContext, Map, MetricDef, OpenContext, OrError,
+        Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp, Value,
+    };
+    pub use crate::{debug, error, info, trace, warn};
+    pub use std::time::Duration;
+}
+
+/// What the code that the macros generate needs; not for direct use.
+#[doc(hidden)]
+pub mod rt {
+    pub use crate::cell::{Build, Cell, Scalar};
+    pub use crate::module::{FunctionDef, keyed_def, map_def};
+    pub use crate::output::Port;
+    pub use crate::row::RowBuilders;
+    pub use crate::state::{Cells, Stored};
+    pub use wasmill_abi::block::{Block, BlockWriter};
+    pub use wasmill_abi::effects::EffectsWriter;
+    pub use wasmill_abi::manifest::{ConfigField, Output, Slot, SlotKind};
+    pub use wasmill_abi::{DecodeError, Field, Schema, Type};
+}

@@ -166,6 +166,18 @@ impl ConfigValue {
     }
 }
 
+macro_rules! config_value_from {
+    ($($rust:ty => $kind:ident),*) => {$(
+        impl From<$rust> for ConfigValue {
+            fn from(v: $rust) -> Self {
+                ConfigValue::$kind(v.into())
+            }
+        }
+    )*};
+}
+config_value_from!(bool => Bool, i8 => Int, i16 => Int, i32 => Int, i64 => Int, u8 => Int, u16 => Int, u32 => Int);
+config_value_from!(u64 => Int, f32 => Float, f64 => Float, &str => Str, String => Str);
+
 impl std::fmt::Display for ConfigValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

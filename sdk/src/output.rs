@@ -1,0 +1,199 @@
+//! Outputs: where emitted rows are collected, marked per input row, and written as effects.
+
+use wasmill_abi::Schema;
+use wasmill_abi::block::BlockWriter;
+use wasmill_abi::effects::EffectsWriter;
+use wasmill_abi::manifest::Output;
+
+use crate::row::RowBuilders;
+use crate::{Row, RowOf};
+
+/// An output that takes rows of type `R`.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+/// use wasmill_sdk::testing::MapTest;
+///
+/// #[derive(Row)]
+/// struct Word<'a> {
+///     word: &'a str,
+/// }
+///
+/// struct Split;
+/// impl Map for Split {
+///     type Config = ();
+///     type In = Word<'static>;
+///     type Out = Emit<Word<'static>>;
+///     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+///         Ok(Split)
+///     }
+///     fn map(&mut self, row: Word<'_>, out: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
+///         row.word.split(' ').for_each(|word| out.emit(Word { word }));
+///         Ok(())
+///     }
+/// }
+///
+/// let mut test = MapTest::<Split>::open([])?;
+/// test.feed([Word { word: "to be" }])?;
+/// assert_eq!(test.display("out"), ["to", "be"]);
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Emit<R: Row> {
+    builders: R::Builders,
+    rows: usize,
+    /// The input row of each row that is kept; rows behind them belong to the current input row.
+    origins: Vec<u32>,
+    buffers: usize,
+}
+
+impl<R: Row> Emit<R> {
+    /// Adds a row to this output.
+    #[inline]
+    pub fn emit(&mut self, row: RowOf<'_, R>) {
+        R::write(&mut self.builders, &row);
+        self.rows += 1;
+    }
+}
+
+/// What [`Outputs`] asks of each of its fields.
+#[doc(hidden)]
+pub trait Port {
+    fn create() -> Self;
+    fn schema() -> Schema;
+    /// Keeps the rows of an input row; returns the bytes that wait.
+    fn commit(&mut self, origin: u32) -> usize;
+    /// Drops the rows of the current input row.
+    fn undo(&mut self);
+    /// Drops everything.
+    fn clear(&mut self);
+    /// Writes what is kept as output `id`, and drops it.
+    fn write(&mut self, id: u16, effects: &mut EffectsWriter);
+}
+
+impl<R: Row> Port for Emit<R> {
+    fn create() -> Self {
+        Self {
+            builders: R::Builders::default(),
+            rows: 0,
+            origins: Vec::new(),
+            buffers: BlockWriter::buffers_of(&R::schema()),
+        }
+    }
+
+    fn schema() -> Schema {
+        R::schema()
+    }
+
+    #[inline]
+    fn commit(&mut self, origin: u32) -> usize {
+        if self.rows == self.origins.len() + 1 {
+            self.origins.push(origin);
+        } else {
+            self.origins.resize(self.rows, origin);
+        }
+        self.builders.bytes() + self.rows * 4
+    }
+
+    fn undo(&mut self) {
+        self.rows = self.origins.len();
+        self.builders.truncate(self.rows);
+    }
+
+    fn clear(&mut self) {
+        self.origins.clear();
+        Port::undo(self);
+    }
+
+    fn write(&mut self, id: u16, effects: &mut EffectsWriter) {
+        if self.rows == 0 {
+            return;
+        }
+        let in_step = self.origins.iter().enumerate().all(|(i, &origin)| i as u32 == origin);
+        let origins = (!in_step).then_some(self.origins.as_slice());
+        effects.rows(id, self.rows, origins, self.buffers, |block| self.builders.write(block));
+        Port::clear(self);
+    }
+}
+
+/// The outputs of a function: an [`Emit`], whose name is `out`, or a struct of several of them with
+/// `#[derive(Outputs)]`, where each is named like its field.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+/// use wasmill_sdk::testing::MapTest;
+///
+/// #[derive(Row)]
+/// struct Number {
+///     n: i64,
+/// }
+///
+/// #[derive(Outputs)]
+/// struct Sorted {
+///     even: Emit<Number>,
+///     odd: Emit<Number>,
+/// }
+///
+/// struct Sort;
+/// impl Map for Sort {
+///     type Config = ();
+///     type In = Number;
+///     type Out = Sorted;
+///     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+///         Ok(Sort)
+///     }
+///     fn map(&mut self, row: Number, out: &mut Sorted, _: &mut Context) -> Result<(), Error> {
+///         if row.n % 2 == 0 { out.even.emit(row) } else { out.odd.emit(row) }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut test = MapTest::<Sort>::open([])?;
+/// test.feed((1..=5).map(|n| Number { n }))?;
+/// assert_eq!(test.display("odd"), ["1", "3", "5"]);
+/// # Ok::<(), Error>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a set of outputs",
+    note = "use Emit<YourRow>, or a struct of Emit fields with #[derive(Outputs)]"
+)]
+pub trait Outputs {
+    /// The names and schemas, in the order of their ids.
+    fn outputs() -> Vec<Output>;
+    #[doc(hidden)]
+    fn create() -> Self;
+    #[doc(hidden)]
+    fn commit(&mut self, origin: u32) -> usize;
+    #[doc(hidden)]
+    fn undo(&mut self);
+    #[doc(hidden)]
+    fn clear(&mut self);
+    #[doc(hidden)]
+    fn write(&mut self, effects: &mut EffectsWriter);
+}
+
+impl<R: Row> Outputs for Emit<R> {
+    fn outputs() -> Vec<Output> {
+        vec![Output { name: "out".to_owned(), schema: R::schema() }]
+    }
+
+    fn create() -> Self {
+        Port::create()
+    }
+
+    #[inline]
+    fn commit(&mut self, origin: u32) -> usize {
+        Port::commit(self, origin)
+    }
+
+    fn undo(&mut self) {
+        Port::undo(self);
+    }
+
+    fn clear(&mut self) {
+        Port::clear(self);
+    }
+
+    fn write(&mut self, effects: &mut EffectsWriter) {
+        Port::write(self, 0, effects);
+    }
+}

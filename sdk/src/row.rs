@@ -1,0 +1,74 @@
+//! Rows: structs whose fields are columns.
+
+use wasmill_abi::block::{Block, BlockWriter};
+use wasmill_abi::{DecodeError, Schema};
+
+/// The columns of a row while they are being written.
+#[doc(hidden)]
+pub trait RowBuilders: Default {
+    fn truncate(&mut self, rows: usize);
+    fn bytes(&self) -> usize;
+    fn write(&self, block: &mut BlockWriter<'_>);
+}
+
+/// A struct whose fields are the columns of a row; made by `#[derive(Row)]`.
+///
+/// Fields are integers of all widths, `f32`, `f64`, `bool`, `String` or `&'a str`, `Vec<u8>` or
+/// `&'a [u8]`, [`Timestamp`](crate::Timestamp), and `Option` of these. The struct has no type
+/// parameter and at most one lifetime; borrowed fields point into the batch, so reading copies no
+/// text. A column has the name of its field, or the one in `#[row(name = "..")]`. Only the columns
+/// that are named here are brought into the function.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+///
+/// #[derive(Row)]
+/// struct Click<'a> {
+///     at: Timestamp,
+///     user: u64,
+///     page: &'a str,
+///     referrer: Option<&'a str>,
+///     #[row(name = "type")]
+///     kind: i8,
+/// }
+///
+/// assert_eq!(
+///     Click::schema().to_string(),
+///     "at: timestamp, user: uint64, page: string, referrer: string?, type: int8"
+/// );
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a row", note = "add #[derive(Row)] to the struct")]
+pub trait Row {
+    /// The same struct with the lifetime of the batch it is read from.
+    type Of<'a>;
+    #[doc(hidden)]
+    type Columns<'a>;
+    #[doc(hidden)]
+    type Builders: RowBuilders;
+
+    /// The columns, in the order of the fields.
+    fn schema() -> Schema;
+    #[doc(hidden)]
+    fn columns<'a>(block: &Block<'a>) -> Result<Self::Columns<'a>, DecodeError>;
+    #[doc(hidden)]
+    fn read<'a>(columns: &Self::Columns<'a>, row: usize) -> Self::Of<'a>;
+    #[doc(hidden)]
+    fn write(builders: &mut Self::Builders, row: &Self::Of<'_>);
+}
+
+/// The row `R` with lifetime `'a`: `RowOf<'a, Flight<'static>>` is `Flight<'a>`.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+///
+/// #[derive(Row)]
+/// struct Name<'a> {
+///     text: &'a str,
+/// }
+///
+/// fn shout(row: RowOf<'_, Name<'static>>) -> String {
+///     row.text.to_uppercase()
+/// }
+/// assert_eq!(shout(Name { text: "ann" }), "ANN");
+/// ```
+pub type RowOf<'a, R> = <R as Row>::Of<'a>;

@@ -1,0 +1,92 @@
+//! The harness for functions without keys.
+
+use std::ops::{Deref, DerefMut};
+
+use wasmill_abi::block::BlockWriter;
+use wasmill_abi::frame::{FrameWriter, Kind, Tag};
+
+use super::Results;
+use super::batch::{Bench, Rows, event_times, read_block};
+use crate::module::map_def;
+use crate::{ConfigValue, Error, Map, RowOf, Timestamp};
+
+/// Runs a [`Map`] function; see [`testing`](crate::testing). What it did is in [`Results`].
+pub struct MapTest<F: Map> {
+    bench: Bench,
+    event_time: Option<String>,
+    function: std::marker::PhantomData<F>,
+}
+
+impl<F: Map + 'static> MapTest<F> {
+    /// Opens the function with these settings; the others have their defaults.
+    pub fn open<'s>(settings: impl IntoIterator<Item = (&'s str, ConfigValue)>) -> Result<Self, Error> {
+        let bench = Bench::open(map_def::<F>(Bench::name(), &[]), settings)?;
+        Ok(Self { bench, event_time: None, function: std::marker::PhantomData })
+    }
+
+    /// Takes the event time of each row from this timestamp column.
+    #[must_use]
+    pub fn event_time(mut self, column: &str) -> Self {
+        self.event_time = Some(column.to_owned());
+        self
+    }
+
+    /// Sets how many rows come in one batch, 4096 otherwise. A function should give the same
+    /// whatever the number.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.bench.batch_rows = rows.max(1);
+        self
+    }
+
+    /// Moves the clock.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.bench.now = now.micros();
+    }
+
+    /// Moves the watermark.
+    pub fn set_watermark(&mut self, watermark: Timestamp) {
+        self.bench.watermark = self.bench.watermark.max(watermark.micros());
+    }
+
+    /// Drops the instance and opens a new one, as the host may do between any two batches.
+    pub fn restart(&mut self) -> Result<(), Error> {
+        self.bench.restart()
+    }
+
+    /// Hands rows to the function, in batches. Fails with the first batch that fails.
+    pub fn feed<'r>(&mut self, rows: impl IntoIterator<Item = RowOf<'r, F::In>>) -> Result<(), Error> {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let mut batch = Rows::<F::In>::new();
+            rows.by_ref().take(self.bench.batch_rows).for_each(|row| batch.add(&row));
+            self.run(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, rows: &Rows<F::In>) -> Result<(), Error> {
+        let header = self.bench.header(Kind::Data, rows.count, 0, 0);
+        let sections = 1 + usize::from(self.event_time.is_some());
+        let mut frame = FrameWriter::new(Vec::new(), &header, sections);
+        let (schema, bytes) = rows.block_bytes();
+        frame.block(Tag::Columns, 0, rows.count, BlockWriter::buffers_of(&schema), |b| rows.write(b));
+        if let Some(column) = &self.event_time {
+            frame.i64s(Tag::EventTime, event_times(&schema, &read_block(&schema, &bytes, rows.count), column));
+        }
+        self.bench.run(&header, frame.finish(), |_| {})
+    }
+}
+
+impl<F: Map> Deref for MapTest<F> {
+    type Target = Results;
+    fn deref(&self) -> &Results {
+        &self.bench.results
+    }
+}
+
+impl<F: Map> DerefMut for MapTest<F> {
+    fn deref_mut(&mut self) -> &mut Results {
+        &mut self.bench.results
+    }
+}

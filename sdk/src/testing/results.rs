@@ -1,0 +1,198 @@
+//! What a function put out, refused, logged and counted in a harness.
+
+use std::collections::BTreeMap;
+
+use wasmill_abi::block::{Block, BlockWriter, Column};
+use wasmill_abi::effects::Effect;
+use wasmill_abi::manifest::{Function, MetricKind};
+use wasmill_abi::{Schema, Type};
+
+use crate::log::Level;
+use crate::{Row, RowOf, Timestamp};
+
+/// A refused row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Which one of all rows that were fed and all timers that fired, in order, from 0.
+    pub row: u64,
+    /// The number given by `Error::with_code`, or 0.
+    pub code: u32,
+    /// The text of the error.
+    pub message: String,
+}
+
+/// What a function did so far. Batches that failed as a whole leave only their log lines.
+pub struct Results {
+    outputs: Vec<OutputRows>,
+    rejects: Vec<Reject>,
+    counters: BTreeMap<String, u64>,
+    gauges: BTreeMap<String, f64>,
+    pub(super) logs: Vec<(Level, String)>,
+    pub(super) handled: u64,
+}
+
+struct OutputRows {
+    name: String,
+    schema: Schema,
+    /// Blocks, as they came, with the number of their rows.
+    blocks: Vec<(usize, Vec<u8>)>,
+    origins: Vec<u64>,
+}
+
+impl Results {
+    pub(super) fn new(function: &Function) -> Self {
+        let outputs = function.outputs.iter().map(|o| OutputRows {
+            name: o.name.clone(),
+            schema: o.schema.clone(),
+            blocks: Vec::new(),
+            origins: Vec::new(),
+        });
+        Self {
+            outputs: outputs.collect(),
+            rejects: Vec::new(),
+            counters: BTreeMap::new(),
+            gauges: BTreeMap::new(),
+            logs: Vec::new(),
+            handled: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, function: &Function, effects: &[Effect<'_>]) {
+        for effect in effects {
+            match effect {
+                Effect::Rows { output, origins, block } => {
+                    let out = &mut self.outputs[usize::from(*output)];
+                    let origin = |i: usize| origins.map_or(i as u32, |o| u32::from_le_bytes(o[i]));
+                    out.origins.extend((0..block.rows).map(|i| self.handled + u64::from(origin(i))));
+                    out.blocks.push((block.rows, copy(&out.schema, block)));
+                }
+                Effect::Reject { row, code, message } => {
+                    let row = self.handled + u64::from(*row);
+                    self.rejects.push(Reject { row, code: *code, message: (*message).to_owned() });
+                }
+                Effect::Metric { metric, payload } => self.report(function, *metric, *payload),
+                Effect::State { .. } | Effect::Timers(_) => {}
+            }
+        }
+    }
+
+    fn report(&mut self, function: &Function, metric: u16, payload: [u8; 8]) {
+        let metric = &function.metrics[usize::from(metric)];
+        match metric.kind {
+            MetricKind::Counter => {
+                *self.counters.entry(metric.name.clone()).or_default() += u64::from_le_bytes(payload);
+            }
+            MetricKind::Gauge => {
+                self.gauges.insert(metric.name.clone(), f64::from_le_bytes(payload));
+            }
+        }
+    }
+
+    fn named(&self, name: &str) -> &OutputRows {
+        self.outputs.iter().find(|o| o.name == name).unwrap_or_else(|| {
+            let names: Vec<&str> = self.outputs.iter().map(|o| o.name.as_str()).collect();
+            panic!("there is no output {name:?}; there are {names:?}")
+        })
+    }
+
+    /// The rows of an output. Panics if there is no such output, or if its rows are not `R`.
+    pub fn output<R: Row>(&self, name: &str) -> Vec<RowOf<'_, R>> {
+        let out = self.named(name);
+        assert_eq!(R::schema(), out.schema, "output {name:?} has other columns");
+        let mut rows = Vec::new();
+        for (count, bytes) in &out.blocks {
+            let block = Block::read(&out.schema, bytes, *count).expect("it was read before");
+            let columns = R::columns(&block).expect("the SDK writes UTF-8");
+            rows.extend((0..*count).map(|i| R::read(&columns, i)));
+        }
+        rows
+    }
+
+    /// The rows of an output as text: their values, separated by a comma and a space; missing ones
+    /// are `null`, bytes are hexadecimal. Panics if there is no such output.
+    pub fn display(&self, name: &str) -> Vec<String> {
+        let out = self.named(name);
+        let mut lines = Vec::new();
+        for (count, bytes) in &out.blocks {
+            let block = Block::read(&out.schema, bytes, *count).expect("it was read before");
+            let line = |i| block.columns.iter().map(|c| cell(c, i)).collect::<Vec<_>>().join(", ");
+            lines.extend((0..*count).map(line));
+        }
+        lines
+    }
+
+    /// For each row of an output, the row or timer it comes from, counted like [`Reject::row`].
+    pub fn origins(&self, name: &str) -> &[u64] {
+        &self.named(name).origins
+    }
+
+    /// The rows that were refused.
+    pub fn rejects(&self) -> &[Reject] {
+        &self.rejects
+    }
+
+    /// The lines that were logged.
+    pub fn logs(&self) -> &[(Level, String)] {
+        &self.logs
+    }
+
+    /// The sum of a counter; 0 if it was never reported.
+    pub fn counter(&self, name: &str) -> u64 {
+        self.counters.get(name).copied().unwrap_or(0)
+    }
+
+    /// The last value of a gauge.
+    pub fn gauge(&self, name: &str) -> Option<f64> {
+        self.gauges.get(name).copied()
+    }
+
+    /// Forgets outputs, refused rows and log lines; state, timers, metrics and clocks stay.
+    pub fn clear(&mut self) {
+        for out in &mut self.outputs {
+            out.blocks.clear();
+            out.origins.clear();
+        }
+        self.rejects.clear();
+        self.logs.clear();
+    }
+}
+
+fn copy(schema: &Schema, block: &Block<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = BlockWriter::new(&mut bytes, block.rows, BlockWriter::buffers_of(schema));
+    for column in &block.columns {
+        writer.buffer(column.validity);
+        if column.ty.is_variable() {
+            writer.buffer(column.offsets.as_flattened());
+        }
+        writer.buffer(column.values);
+    }
+    bytes
+}
+
+fn cell(column: &Column<'_>, row: usize) -> String {
+    macro_rules! number {
+        ($rust:ty) => {
+            <$rust>::from_le_bytes(column.fixed()[row]).to_string()
+        };
+    }
+    if !column.is_valid(row) {
+        return "null".to_owned();
+    }
+    match column.ty {
+        Type::Bool => wasmill_abi::block::bit(column.values, row).to_string(),
+        Type::I8 => number!(i8),
+        Type::I16 => number!(i16),
+        Type::I32 => number!(i32),
+        Type::I64 => number!(i64),
+        Type::U8 => number!(u8),
+        Type::U16 => number!(u16),
+        Type::U32 => number!(u32),
+        Type::U64 => number!(u64),
+        Type::F32 => number!(f32),
+        Type::F64 => number!(f64),
+        Type::Timestamp => Timestamp::from_micros(i64::from_le_bytes(column.fixed()[row])).to_string(),
+        Type::Utf8 => String::from_utf8_lossy(column.var(row)).into_owned(),
+        Type::Binary => column.var(row).iter().map(|b| format!("{b:02x}")).collect(),
+    }
+}

@@ -1,0 +1,22 @@
+//! Functions that test the host: every column type, every misbehaviour, state, timers.
+
+mod echo;
+mod ledger;
+mod misbehave;
+mod ticker;
+
+pub use echo::{Echo, Everything};
+pub use ledger::{Account, Balance, Ledger, LedgerState, Sum, Transfer};
+pub use misbehave::{Action, Misbehave, misbehave};
+pub use ticker::{Name, Tick, Ticker, TickerState, Wish};
+
+wasmill_sdk::export! {
+    /// Passes rows of every column type through.
+    "echo" => map Echo,
+    /// Does what the column `action` says.
+    "misbehave" => map Misbehave,
+    /// Keeps a balance per account; does what `action` says after having written it.
+    "ledger" => keyed Ledger,
+    /// Sets the timers that rows ask for and emits them when they fire.
+    "ticker" => keyed Ticker,
+}
