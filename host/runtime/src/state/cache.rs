@@ -6,7 +6,7 @@
 use super::delta::Changes;
 use super::encoding::state_key;
 use super::keys::KeySet;
-use super::slab::{Entry, Slab};
+use super::slab::{Changed, Entry, Slab};
 use hashbrown::HashTable;
 use hashbrown::hash_table;
 use wasmill_abi::hash::key_group;
@@ -120,17 +120,12 @@ impl Cache {
         }
     }
 
-    /// Sets a value that the database holds.
+    /// Sets an absent value to what the database holds.
     pub fn set_stored(&mut self, id: u32, slot: usize, value: &[u8]) {
-        self.edit(id, |entry, slots| entry.set_stored(slots, slot, value));
-    }
-
-    fn edit<R>(&mut self, id: u32, change: impl FnOnce(&mut Entry, usize) -> R) -> R {
         let entry = self.slab.get_mut(id);
-        let before = entry.spilled_bytes() as u64;
-        let result = change(entry, self.slots);
-        self.spilled = self.spilled - before + entry.spilled_bytes() as u64;
-        result
+        let spilled = entry.spilled_bytes() as u64;
+        entry.set_stored(self.slots, slot, value);
+        self.spilled = self.spilled - spilled + entry.spilled_bytes() as u64;
     }
 
     #[inline]
@@ -145,21 +140,19 @@ impl Cache {
     }
 
     /// Changes a value; empty deletes.
+    #[inline]
     pub fn apply(&mut self, id: u32, slot: usize, value: &[u8]) {
-        let entry = self.slab.get(id);
-        let was_dirty = entry.dirty;
-        let (key_len, old_len) = (entry.key(self.slots).len(), entry.value(self.slots, slot).len());
-        let Some(first) = self.edit(id, |entry, slots| entry.change(slots, slot, value)) else {
-            return;
-        };
-        if !was_dirty {
-            self.dirty.push(id);
+        let entry = self.slab.get_mut(id);
+        let (was_dirty, spilled) = (entry.dirty, entry.spilled_bytes() as u64);
+        match entry.change(self.slots, slot, value) {
+            Changed::No => return,
+            Changed::First => self.dirty_bytes += (CHANGE_BYTES + entry.key(self.slots).len()) as u64,
+            Changed::Again(old_len) => self.dirty_bytes -= old_len as u64,
         }
         self.dirty_bytes += value.len() as u64;
-        if first {
-            self.dirty_bytes += (CHANGE_BYTES + key_len) as u64;
-        } else {
-            self.dirty_bytes -= old_len as u64;
+        self.spilled = self.spilled - spilled + entry.spilled_bytes() as u64;
+        if !was_dirty {
+            self.dirty.push(id);
         }
     }
 

@@ -52,6 +52,16 @@ impl ByteList {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.offsets.windows(2).map(|w| &self.bytes[w[0] as usize..w[1] as usize])
     }
+
+    /// All strings, one behind the other.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each string starts and the last one ends: one more than there are strings.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
 }
 
 /// The distinct keys of a batch, each with its [`wasmill_abi::hash::hash32`].
@@ -77,6 +87,11 @@ impl KeySet {
         self.keys.push(key);
         self.hashes.push(hash32);
         self.hashes.len() - 1
+    }
+
+    /// The keys alone.
+    pub fn list(&self) -> &ByteList {
+        &self.keys
     }
 
     pub fn len(&self) -> usize {

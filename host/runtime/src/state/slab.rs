@@ -4,10 +4,12 @@
 //! Cells are numbered and never move; a free one is used again. Nothing here knows epochs' meaning,
 //! hash tables or RocksDB.
 
+use std::ops::Range;
+
 /// What fits into a cell: four bytes per slot, the key, the values.
-const INLINE_BYTES: usize = 80;
+const INLINE_BYTES: usize = 100;
 /// Cells per allocation.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 4096;
 
 /// In a slot's word: the value differs from what the last delta, or else the database, holds.
 const DIRTY: u32 = 1 << 31;
@@ -16,23 +18,29 @@ const STORED: u32 = 1 << 30;
 /// The rest of a slot's word is the length of its value; 0 means absent.
 const LEN: u32 = STORED - 1;
 
-/// One key and its values: `[word per slot][key][value of each slot]`.
-#[repr(align(64))]
+/// One key and its values: `[word per slot][key][value of each slot]`. What is small stands, with
+/// the head, in the first of two cache lines.
+#[repr(C, align(64))]
 pub(super) struct Entry {
-    pub hash: u32,
-    key_len: u32,
+    spill: Option<Box<Spill>>,
     /// The last epoch whose delta holds a value of this entry; 0 for none.
     pub pinned: u64,
+    pub hash: u32,
+    key_len: u32,
     /// In use at all; otherwise the cell is free.
     pub live: bool,
     /// Used since the clock's hand came by.
     pub referenced: bool,
     /// Some slot is dirty.
     pub dirty: bool,
-    /// Bytes in use of `inline`; unused once `spill` is not empty.
+    /// Bytes in use of `inline`; unused while there is a `spill`.
     inline_len: u8,
-    spill: Vec<u8>,
     inline: [u8; INLINE_BYTES],
+}
+
+/// What did not fit into a cell; behind a box, because a vector is three words and rarely needed.
+struct Spill {
+    bytes: Vec<u8>,
 }
 
 const _: () = assert!(size_of::<Entry>() == 128);
@@ -40,17 +48,28 @@ const _: () = assert!(size_of::<Entry>() == 128);
 impl Default for Entry {
     fn default() -> Self {
         Self {
+            spill: None,
+            pinned: 0,
             hash: 0,
             key_len: 0,
-            pinned: 0,
             live: false,
             referenced: false,
             dirty: false,
             inline_len: 0,
-            spill: Vec::new(),
             inline: [0; INLINE_BYTES],
         }
     }
+}
+
+/// What a change of a value did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// The value is what it was.
+    No,
+    /// The slot's first change since the last delta.
+    First,
+    /// The slot had changed before, to a value of so many bytes.
+    Again(usize),
 }
 
 impl Entry {
@@ -63,9 +82,10 @@ impl Entry {
             self.inline[head..len].copy_from_slice(key);
             self.inline_len = len as u8;
         } else {
-            self.spill.reserve_exact(len);
-            self.spill.resize(head, 0);
-            self.spill.extend_from_slice(key);
+            let mut bytes = Vec::with_capacity(len);
+            bytes.resize(head, 0);
+            bytes.extend_from_slice(key);
+            self.spill = Some(Box::new(Spill { bytes }));
         }
         self.hash = hash;
         self.key_len = key.len() as u32;
@@ -78,12 +98,23 @@ impl Entry {
     /// Frees the cell.
     pub fn end(&mut self) {
         self.live = false;
-        self.spill = Vec::new();
+        self.spill = None;
     }
 
     #[inline]
     fn blob(&self) -> &[u8] {
-        if self.spill.is_empty() { &self.inline[..usize::from(self.inline_len)] } else { &self.spill }
+        match &self.spill {
+            None => &self.inline[..usize::from(self.inline_len)],
+            Some(spill) => &spill.bytes,
+        }
+    }
+
+    #[inline]
+    fn blob_mut(&mut self) -> &mut [u8] {
+        match &mut self.spill {
+            None => &mut self.inline[..usize::from(self.inline_len)],
+            Some(spill) => &mut spill.bytes,
+        }
     }
 
     #[inline]
@@ -92,9 +123,9 @@ impl Entry {
         u32::from_ne_bytes(*word.expect("a blob starts with a word per slot"))
     }
 
+    #[inline]
     fn set_word(&mut self, slot: usize, word: u32) {
-        let blob = if self.spill.is_empty() { &mut self.inline[..] } else { &mut self.spill };
-        blob[slot * 4..slot * 4 + 4].copy_from_slice(&word.to_ne_bytes());
+        self.blob_mut()[slot * 4..slot * 4 + 4].copy_from_slice(&word.to_ne_bytes());
     }
 
     #[inline]
@@ -102,69 +133,78 @@ impl Entry {
         &self.blob()[slots * 4..slots * 4 + self.key_len as usize]
     }
 
-    /// Where a slot's value starts.
+    /// Where a slot's value stands.
     #[inline]
-    fn start_of(&self, slots: usize, slot: usize) -> usize {
+    fn extent(&self, slots: usize, slot: usize) -> Range<usize> {
         let values = slots * 4 + self.key_len as usize;
-        values + (0..slot).map(|s| (self.word(s) & LEN) as usize).sum::<usize>()
+        let start = values + (0..slot).map(|s| (self.word(s) & LEN) as usize).sum::<usize>();
+        start..start + (self.word(slot) & LEN) as usize
     }
 
     /// A slot's value; empty when it is absent.
     #[inline]
     pub fn value(&self, slots: usize, slot: usize) -> &[u8] {
-        let start = self.start_of(slots, slot);
-        &self.blob()[start..start + (self.word(slot) & LEN) as usize]
+        &self.blob()[self.extent(slots, slot)]
     }
 
-    /// Replaces a slot's value; marks nothing.
-    fn replace(&mut self, slots: usize, slot: usize, value: &[u8]) {
+    /// Replaces a slot's value by one of another length; marks nothing.
+    fn resize(&mut self, slot: usize, old: Range<usize>, value: &[u8]) {
         assert!(value.len() <= LEN as usize, "a value of {} bytes exceeds the limit of {LEN}", value.len());
-        let start = self.start_of(slots, slot);
-        let word = self.word(slot);
-        let end = start + (word & LEN) as usize;
         let old_len = self.blob().len();
-        let new_len = old_len - (end - start) + value.len();
-        if self.spill.is_empty() && new_len > INLINE_BYTES {
-            self.spill.reserve_exact(new_len.next_multiple_of(32));
-            self.spill.extend_from_slice(&self.inline[..old_len]);
+        let new_len = old_len - old.len() + value.len();
+        if self.spill.is_none() && new_len > INLINE_BYTES {
+            let mut bytes = Vec::with_capacity(new_len.next_multiple_of(32));
+            bytes.extend_from_slice(&self.inline[..old_len]);
+            self.spill = Some(Box::new(Spill { bytes }));
         }
-        let blob = if self.spill.is_empty() {
-            self.inline_len = new_len as u8;
-            &mut self.inline[..]
-        } else {
-            self.spill.resize(old_len.max(new_len), 0);
-            &mut self.spill[..]
+        let blob = match &mut self.spill {
+            None => {
+                self.inline_len = new_len as u8;
+                &mut self.inline[..]
+            }
+            Some(spill) => {
+                spill.bytes.resize(old_len.max(new_len), 0);
+                &mut spill.bytes[..]
+            }
         };
-        if value.len() != end - start {
-            blob.copy_within(end..old_len, start + value.len());
-        }
-        blob[start..start + value.len()].copy_from_slice(value);
-        if !self.spill.is_empty() {
-            self.spill.truncate(new_len);
-            if self.spill.capacity() > 4 * new_len + 4096 {
-                self.spill.shrink_to(new_len);
+        blob.copy_within(old.end..old_len, old.start + value.len());
+        blob[old.start..old.start + value.len()].copy_from_slice(value);
+        if let Some(Spill { bytes }) = self.spill.as_deref_mut() {
+            bytes.truncate(new_len);
+            if bytes.capacity() > 4 * new_len + 4096 {
+                bytes.shrink_to(new_len);
             }
         }
-        self.set_word(slot, word & !LEN | value.len() as u32);
+        self.set_word(slot, self.word(slot) & !LEN | value.len() as u32);
     }
 
-    /// Sets a slot to what the database holds.
+    /// Sets an absent slot to what the database holds.
     pub fn set_stored(&mut self, slots: usize, slot: usize, value: &[u8]) {
-        self.replace(slots, slot, value);
+        self.resize(slot, self.extent(slots, slot), value);
         self.set_word(slot, self.word(slot) | STORED);
     }
 
-    /// Changes a slot; empty deletes. Returns whether this is the slot's first change since the
-    /// last delta; `None` when the value is what it was.
-    pub fn change(&mut self, slots: usize, slot: usize, value: &[u8]) -> Option<bool> {
-        if self.value(slots, slot) == value {
-            return None;
+    /// Changes a slot; empty deletes.
+    #[inline]
+    pub fn change(&mut self, slots: usize, slot: usize, value: &[u8]) -> Changed {
+        let old = self.extent(slots, slot);
+        let old_len = old.len();
+        if old_len == value.len() {
+            let place = &mut self.blob_mut()[old];
+            if *place == *value {
+                return Changed::No;
+            }
+            place.copy_from_slice(value);
+        } else {
+            self.resize(slot, old, value);
         }
-        self.replace(slots, slot, value);
-        let word = self.word(slot);
-        self.set_word(slot, word | DIRTY);
         self.dirty = true;
-        Some(word & DIRTY == 0)
+        let word = self.word(slot);
+        if word & DIRTY != 0 {
+            return Changed::Again(old_len);
+        }
+        self.set_word(slot, word | DIRTY);
+        Changed::First
     }
 
     /// Ends the slot's dirtiness; returns what has to be written: `Some(None)` is a delete, `None`
@@ -189,8 +229,9 @@ impl Entry {
     }
 
     /// Bytes outside of the cell.
+    #[inline]
     pub fn spilled_bytes(&self) -> usize {
-        self.spill.capacity()
+        self.spill.as_ref().map_or(0, |spill| size_of::<Spill>() + spill.bytes.capacity())
     }
 }
 
@@ -259,7 +300,7 @@ mod tests {
             let mut model = vec![Vec::new(); slots];
             for (slot, value) in changes {
                 let slot = slot % slots;
-                let changed = entry.change(slots, slot, &value).is_some();
+                let changed = entry.change(slots, slot, &value) != Changed::No;
                 prop_assert_eq!(changed, model[slot] != value);
                 model[slot] = value;
                 prop_assert_eq!(entry.key(slots), &key[..]);
@@ -274,8 +315,8 @@ mod tests {
     fn a_value_that_came_and_went_is_not_written() {
         let mut e = Entry::default();
         e.start(1, b"key", 7);
-        assert_eq!(e.change(1, 0, b"v"), Some(true));
-        assert_eq!(e.change(1, 0, b""), Some(false));
+        assert_eq!(e.change(1, 0, b"v"), Changed::First);
+        assert_eq!(e.change(1, 0, b""), Changed::Again(1));
         assert_eq!(e.take_change(1, 0), None);
         e.change(1, 0, b"v");
         assert_eq!(e.take_change(1, 0), Some(Some(&b"v"[..])));

@@ -58,7 +58,8 @@ impl DueTimers {
     }
 }
 
-const INLINE_KEY: usize = 30;
+/// So much that a timer is one cache line.
+const INLINE_KEY: usize = 38;
 
 enum Key {
     Inline(u8, [u8; INLINE_KEY]),
@@ -83,6 +84,7 @@ impl Key {
     }
 }
 
+#[repr(align(64))]
 struct Timer {
     time: i64,
     key: Key,
@@ -98,6 +100,8 @@ struct Timer {
     /// set nor dirty is free.
     dirty: bool,
 }
+
+const _: () = assert!(size_of::<Timer>() == 64);
 
 /// The timers of one time.
 #[derive(Default)]

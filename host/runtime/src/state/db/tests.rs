@@ -4,7 +4,6 @@ use super::*;
 use crate::state::keyed::KeyedState;
 use crate::state::keys::{Grouper, KeySet};
 use crate::state::timers::DueTimers;
-use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -14,7 +13,7 @@ use wasmill_abi::hash::hash32;
 
 const IDENTITY: Identity<'static> = Identity { job: "flights", key_groups: 16 };
 
-fn open(dir: &Path) -> Arc<Database> {
+pub(super) fn open(dir: &Path) -> Arc<Database> {
     Database::open(dir, &IDENTITY).expect("the database opens")
 }
 
@@ -22,16 +21,16 @@ fn refused(dir: &Path, identity: &Identity<'_>) -> StateError {
     Database::open(dir, identity).err().expect("the database is refused")
 }
 
-fn temp_dir() -> TempDir {
+pub(super) fn temp_dir() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
-fn keyed(db: &Arc<Database>, cache_bytes: u64) -> KeyedState {
+pub(super) fn keyed(db: &Arc<Database>, cache_bytes: u64) -> KeyedState {
     let slots = ["a".to_owned(), "b".to_owned()];
     KeyedState::open(Arc::clone(db) as _, "op", &slots, 0..16, 16, cache_bytes).expect("the state opens")
 }
 
-fn key_set(keys: &[&[u8]]) -> KeySet {
+pub(super) fn key_set(keys: &[&[u8]]) -> KeySet {
     let mut grouper = Grouper::new();
     keys.iter().for_each(|key| {
         grouper.add(key, hash32(key));
@@ -43,7 +42,7 @@ fn outbox(epoch: u64, sink: &str, bytes: &[u8]) -> OutboxEntry {
     OutboxEntry { epoch, sink: sink.to_owned(), subtask: 3, bytes: bytes.to_vec() }
 }
 
-fn empty(epoch: u64) -> Commit {
+pub(super) fn empty(epoch: u64) -> Commit {
     Commit { epoch, ..Commit::default() }
 }
 
@@ -303,110 +302,4 @@ fn a_second_process_is_refused_with_who_holds_it() {
     assert!(matches!(error, StateError::Held { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
     drop(db);
     open(dir.path());
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Change { key: u8, slot: usize, value: Vec<u8> },
-    Timer { key: u8, time: i64, delete: bool },
-    TakeDelta,
-    Commit,
-    Announce,
-    Flush,
-    Reopen,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        6 => (0u8..30, 0usize..2, prop::collection::vec(any::<u8>(), 0..150))
-            .prop_map(|(key, slot, value)| Step::Change { key, slot, value }),
-        2 => (0u8..30, 0i64..5, any::<bool>()).prop_map(|(key, time, delete)| Step::Timer { key, time, delete }),
-        3 => Just(Step::TakeDelta),
-        3 => Just(Step::Commit),
-        3 => Just(Step::Announce),
-        1 => Just(Step::Flush),
-        1 => Just(Step::Reopen),
-    ]
-}
-
-type Values = BTreeMap<(u8, usize), Vec<u8>>;
-type Timers = BTreeSet<(i64, Vec<u8>)>;
-
-/// Runs steps against a real database and plain maps; whatever happens, opening again finds the
-/// last committed epoch and nothing else.
-fn run(steps: Vec<Step>, cache_bytes: u64) {
-    let dir = temp_dir();
-    let mut db = open(dir.path());
-    let mut state = keyed(&db, cache_bytes);
-    let mut now: (Values, Timers) = Default::default();
-    let mut committed = now.clone();
-    let mut pending = Vec::new();
-    let mut epoch = 0;
-    for step in steps {
-        match step {
-            Step::Change { key, slot, value } => {
-                state.load(&key_set(&[&[key]])).expect("loads");
-                let expected = now.0.get(&(key, slot)).map_or(&[][..], |v| v);
-                assert_eq!(state.value(slot, 0), expected);
-                state.apply(slot, 0, Some(&value));
-                now.0.insert((key, slot), value);
-            }
-            Step::Timer { key, time, delete } => {
-                state.load(&key_set(&[&[key]])).expect("loads");
-                if delete {
-                    state.delete_timer(TimerFamily::Event, time, 0);
-                    now.1.remove(&(time, vec![key]));
-                } else {
-                    state.set_timer(TimerFamily::Event, time, 0);
-                    now.1.insert((time, vec![key]));
-                }
-            }
-            Step::TakeDelta => {
-                epoch += 1;
-                pending.push((epoch, state.take_delta(epoch), now.clone()));
-            }
-            Step::Commit if !pending.is_empty() => {
-                let (epoch, delta, then) = pending.remove(0);
-                let meta = vec![("position".to_owned(), Some(epoch.to_be_bytes().to_vec()))];
-                db.commit(Commit { deltas: vec![delta], meta, ..empty(epoch) }).expect("commits");
-                committed = then;
-            }
-            Step::Commit => {}
-            Step::Announce => state.committed(db.committed_epoch()),
-            Step::Flush => db.db.flush_cf(db.family(STATE)).expect("flushes"),
-            Step::Reopen => {
-                drop((state, db));
-                db = open(dir.path());
-                state = keyed(&db, cache_bytes);
-                pending.clear();
-                epoch = db.committed_epoch();
-                let position =
-                    db.meta("position").expect("reads").map_or(0, |b| u64::from_be_bytes(b.try_into().expect("8")));
-                assert_eq!(position, epoch, "positions reopen with their epoch");
-                now = committed.clone();
-                let mut due = DueTimers::new();
-                let mut timers = BTreeSet::new();
-                let mut probe = keyed(&db, cache_bytes);
-                loop {
-                    probe.take_due(TimerFamily::Event, i64::MAX, 100, &mut due);
-                    if due.is_empty() {
-                        break;
-                    }
-                    timers.extend(due.times().iter().zip(due.keys().iter()).map(|(t, (k, _))| (*t, k.to_vec())));
-                }
-                assert_eq!(timers, now.1);
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
-    #[test]
-    fn reopening_finds_the_last_committed_epoch(
-        steps in prop::collection::vec(step(), 1..120),
-        cache_bytes in prop_oneof![Just(0u64), Just(2000), Just(1 << 20)],
-    ) {
-        run(steps, cache_bytes);
-    }
 }
