@@ -125,7 +125,9 @@ impl Coordinator<'_> {
 
     fn tell_sources(&self, control: Control) {
         // A source that is gone has sent its error, which comes next.
-        self.sources.iter().for_each(|s| drop(s.send(control)));
+        for source in &self.sources {
+            let _ = source.send(control);
+        }
     }
 
     fn live(&mut self, event: LifeEvent) -> bool {

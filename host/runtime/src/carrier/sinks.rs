@@ -2,23 +2,24 @@
 //! them there.
 
 use super::error::RunError;
-use crate::connect::{FileTarget, SinkError, file_sink, stdout_sink};
+use crate::connect::file_sink::{self, FileTarget, Roll, SinkError};
+use crate::connect::stdout_sink;
 use crate::failpoint;
 use crate::format;
 use crate::state::{Database, OutboxEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use wasmill_core::plan::{Format, OperatorKind, Plan, Sink, SinkConnector};
 
 /// The name of the sink that takes the dead letters; no operator can have it.
 const DEAD_LETTERS: &str = "#dead-letters";
 /// Dead letters are rolled like any other files.
-const DEAD_LETTERS_ROLL_BYTES: u64 = 256 << 20;
-const DEAD_LETTERS_ROLL_AGE: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+const DEAD_LETTERS_ROLL: Roll = Roll { bytes: 256 << 20, age: Duration::from_secs(24 * 3600) };
 
 /// How one sink's bytes become visible.
 enum Publisher {
-    File { dir: PathBuf, header: Vec<u8>, extension: &'static str, roll_bytes: u64, roll_age: std::time::Duration },
+    File { dir: PathBuf, header: Vec<u8>, extension: &'static str, roll: Roll },
     Stdout,
 }
 
@@ -52,15 +53,14 @@ impl Sinks {
             dir: state_dir.join("dead-letters"),
             header: Vec::new(),
             extension: "ndjson",
-            roll_bytes: DEAD_LETTERS_ROLL_BYTES,
-            roll_age: DEAD_LETTERS_ROLL_AGE,
+            roll: DEAD_LETTERS_ROLL,
         };
         sinks.add(DEAD_LETTERS, dead_letters, 1, db)?;
         Ok(sinks)
     }
 
     fn add(&mut self, name: &str, publisher: Publisher, parallelism: u16, db: &Database) -> Result<(), RunError> {
-        if let Publisher::File { dir, extension, .. } = &publisher {
+        if let Publisher::File { dir, .. } = &publisher {
             let prefix = format!("sink/{name}/");
             let stored = db.meta_prefix(&prefix)?;
             let fail = |source| RunError::Sink { operator: name.to_owned(), source };
@@ -72,7 +72,9 @@ impl Sinks {
                 };
                 self.next.insert((name.to_owned(), subtask), target);
             }
-            file_sink::claim(dir, extension, !stored.is_empty()).map_err(fail)?;
+            if stored.is_empty() {
+                file_sink::claim(dir).map_err(fail)?;
+            }
         }
         tracing::debug!(sink = name, parallelism, "sink opened");
         self.publishers.insert(name.to_owned(), publisher);
@@ -112,13 +114,13 @@ impl Sinks {
     ) -> Result<OutboxEntry, RunError> {
         let publisher =
             self.publishers.get(&sink).ok_or_else(|| RunError::Bug(format!("sink {sink:?} has bytes but is not open")))?;
-        let Publisher::File { header, roll_bytes, roll_age, .. } = publisher else {
+        let Publisher::File { header, roll, .. } = publisher else {
             return Ok(OutboxEntry { epoch, sink, subtask, bytes });
         };
         let now_ms = now_micros / 1000;
-        let next = self.next.entry((sink.clone(), subtask)).or_insert_with(|| FileTarget::first(now_ms));
+        let next = self.next.entry((sink.clone(), subtask)).or_insert(FileTarget { file: 0, offset: 0, opened_at_ms: now_ms });
         let (len, header_len) = (bytes.len() as u64, header.len() as u64);
-        let (target, after) = file_sink::plan(*next, len, header_len, *roll_bytes, *roll_age, now_ms);
+        let (target, after) = file_sink::plan(*next, len, header_len, *roll, now_ms);
         *next = after;
         self.moved.push((target_key(&sink, subtask), Some(json_of(&after))));
         Ok(OutboxEntry { epoch, sink, subtask, bytes: seal(&target, bytes) })
@@ -137,7 +139,7 @@ impl Sinks {
         };
         let fail = |source| RunError::Sink { operator: entry.sink.clone(), source };
         match publisher {
-            Publisher::Stdout => stdout_sink::publish(&entry.bytes).map_err(fail),
+            Publisher::Stdout => stdout_sink::publish(&mut std::io::stdout().lock(), &entry.bytes).map_err(fail),
             Publisher::File { dir, header, extension, .. } => {
                 let (target, bytes) = unseal(&entry.bytes)
                     .ok_or_else(|| RunError::Bug(format!("the outbox of epoch {} is unreadable", entry.epoch)))?;
@@ -163,8 +165,7 @@ fn publisher_of(sink: &Sink, base: &Path) -> Option<Publisher> {
                 dir: base.join(path),
                 header: encoder.header(),
                 extension: encoder.extension(),
-                roll_bytes: *roll_bytes,
-                roll_age: *roll_age,
+                roll: Roll { bytes: *roll_bytes, age: *roll_age },
             })
         }
     }

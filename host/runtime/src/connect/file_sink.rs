@@ -134,7 +134,7 @@ pub fn publish(
         return Err(SinkError::Shortened { path, length, committed: target.offset });
     }
     let parts = if is_new { [header, blob] } else { [&[], blob] };
-    write_parts(&mut file, target.offset, parts).map_err(|e| SinkError::of_io("write", &path, e))?;
+    write_parts(&mut file, length, target.offset, parts).map_err(|e| SinkError::of_io("write", &path, e))?;
     file.sync_data().map_err(|e| SinkError::of_io("sync", &path, e))?;
     if is_new {
         sync_dir(dir)?;
@@ -142,8 +142,8 @@ pub fn publish(
     Ok(())
 }
 
-/// Makes the file's content from `offset` on equal to the parts.
-fn write_parts(file: &mut File, offset: u64, parts: [&[u8]; 2]) -> io::Result<()> {
+/// Makes the content of a file with `length` bytes from `offset` on equal to the parts.
+fn write_parts(file: &mut File, length: u64, offset: u64, parts: [&[u8]; 2]) -> io::Result<()> {
     file.seek(SeekFrom::Start(offset))?;
     let mut at = offset;
     let mut same = true;
@@ -162,7 +162,8 @@ fn write_parts(file: &mut File, offset: u64, parts: [&[u8]; 2]) -> io::Result<()
         file.write_all(rest)?;
         at += rest.len() as u64;
     }
-    file.set_len(at)
+    // When all was there, something else may still lie behind it. Otherwise it was cut off above.
+    if same && length > at { file.set_len(at) } else { Ok(()) }
 }
 
 /// How many of the bytes the file holds already, from where it stands.

@@ -1,1 +1,134 @@
+//! What a line must be to be a row, and what it says when it is not.
 
+use super::*;
+use crate::format::encoder;
+use proptest::prelude::*;
+use wasmill_core::plan::Format;
+
+fn schema() -> Schema {
+    Schema::new(vec![
+        Field::new("i", Type::I32, false),
+        Field::new("u", Type::U64, true),
+        Field::new("f", Type::F64, true),
+        Field::new("g", Type::F32, true),
+        Field::new("s", Type::Utf8, true),
+        Field::new("b", Type::Bool, true),
+        Field::new("d", Type::Binary, true),
+        Field::new("t", Type::Timestamp, true),
+    ])
+}
+
+/// The row that a line becomes, as this project writes it, or the reason why it becomes none.
+fn read(line: &[u8]) -> Result<String, String> {
+    let mut decoder = NdjsonDecoder::new(&schema());
+    decoder.push(line)?;
+    let mut out = Vec::new();
+    encoder(Format::Ndjson, &schema()).encode(&decoder.finish(), &mut out).expect("a batch of this schema");
+    Ok(String::from_utf8(out).expect("JSON is text").trim_end().to_owned())
+}
+
+fn check_row(line: &str, expect: &str) {
+    assert_eq!(read(line.as_bytes()).as_deref(), Ok(expect), "{line}");
+}
+
+fn check_dead(line: impl AsRef<[u8]>, reason: &str) {
+    let line = line.as_ref();
+    let got = read(line).expect_err(&String::from_utf8_lossy(line));
+    assert!(got.contains(reason), "{}: {got:?} should contain {reason:?}", String::from_utf8_lossy(line));
+}
+
+#[test]
+fn rows_in_any_order_with_extra_keys_and_nulls() {
+    check_row(
+        r#" {"x":{"y":[1,{"i":9}]},"t":"2001-01-01T01:00:00.5+01:00","d":"AP8=","b":true,"s":"a\u00e9\"","g":1.5,"f":2,"u":18446744073709551615,"i":-1}"#,
+        r#"{"i":-1,"u":18446744073709551615,"f":2.0,"g":1.5,"s":"aé\"","b":true,"d":"AP8=","t":"2001-01-01T00:00:00.500Z"}"#,
+    );
+    let nulls = r#"{"i":1,"u":null,"f":null,"g":null,"s":null,"b":null,"d":null,"t":null}"#;
+    check_row(nulls, nulls);
+    check_row(r#"{"i":1}"#, nulls);
+    check_row(r#"{"i":7,"i":1}"#, nulls);
+    check_row("{\"i\":1} \t", nulls);
+}
+
+#[test]
+fn values_that_say_the_same_in_another_form_are_taken() {
+    let with = |v: &str| format!(r#"{{"i":{v},"u":null,"f":null,"g":null,"s":null,"b":null,"d":null,"t":null}}"#);
+    check_row(r#"{"i":"12"}"#, &with("12"));
+    check_row(r#"{"i":1e3}"#, &with("1000"));
+    check_row(r#"{"i":5.0}"#, &with("5"));
+}
+
+#[test]
+fn values_that_would_change_are_dead() {
+    check_dead(r#"{"i":1.5}"#, "column \"i\" (int32): 1.5 is not a whole number");
+    check_dead(r#"{"i":2147483648}"#, "2147483648 is out of range");
+    check_dead(r#"{"i":"1.5"}"#, "column \"i\" (int32)");
+    check_dead(r#"{"i":1,"u":-1}"#, "column \"u\" (uint64): -1 is out of range");
+    check_dead(r#"{"i":1,"u":18446744073709551616}"#, "out of range");
+    check_dead(r#"{"i":1,"u":9007199254740993.0e1}"#, "too large to be exact");
+    check_dead(
+        r#"{"i":1,"g":1e39}"#,
+        "column \"g\" (float32): 1000000000000000000000000000000000000000 is out of range",
+    );
+    check_dead(r#"{"i":1,"f":1e999}"#, "number out of range");
+    check_dead(r#"{"i":1,"f":"1e999"}"#, "out of range");
+    check_dead(r#"{"i":1,"d":"0f0"}"#, "not base64");
+    check_dead(r#"{"i":1,"t":978307200}"#, "expected timestamp for column \"t\"");
+    check_dead(r#"{"i":1,"t":"yesterday"}"#, "not an RFC 3339 time");
+    check_dead(r#"{"i":true}"#, "expected int32 for column \"i\"");
+    check_dead(r#"{"i":1,"b":"true"}"#, "expected bool for column \"b\"");
+    check_dead(r#"{"i":1,"s":5}"#, "expected string for column \"s\"");
+    check_dead(r#"{"i":1,"s":{"a":1}}"#, "expected string for column \"s\"");
+    check_dead(r#"{"i":null}"#, "column \"i\" (int32) has no value");
+    check_dead("{}", "column \"i\" (int32) has no value");
+}
+
+#[test]
+fn lines_that_are_not_one_object_are_dead() {
+    for line in [
+        r#"{"i":1}{"i":2}"#,
+        r#"{"i":1} x"#,
+        r#"{"i":1},"#,
+        r#"{"i":1"#,
+        r#""i":1}"#,
+        r#"{"i":1 "u":2}"#,
+        r#"{"i":1,}"#,
+        r#"{"i":01}"#,
+        r#"{"x":1-2,"i":1}"#,
+        r#"{'i':1}"#,
+        "[1]",
+        "null",
+        "1",
+        "garbage",
+        "{\"i\":1,\"s\":\"a\tb\"}",
+        r#"{"i":1,"s":"\ud800"}"#,
+    ] {
+        check_dead(line, " at byte ");
+    }
+    check_dead(b"{\"i\":1,\"s\":\"\xff\"}", "not UTF-8 at byte 13");
+    check_dead(b"{\"i\":1,\"x\":\"\xff\"}", "not UTF-8");
+    check_dead("[".repeat(100_000), " at byte ");
+}
+
+#[test]
+fn a_dead_line_leaves_nothing_behind() {
+    let mut decoder = NdjsonDecoder::new(&schema());
+    decoder.push(br#"{"i":1,"s":"a"}"#).expect("a row");
+    decoder.push(br#"{"i":2,"s":"b","t":"never"}"#).expect_err("a bad time");
+    decoder.push(br#"{"u":2}"#).expect_err("no value for i");
+    decoder.push(br#"{"i":3}"#).expect("a row");
+    let batch = decoder.finish();
+    assert_eq!((batch.num_rows(), decoder.rows()), (2, 0));
+    assert_eq!(batch.column(0).as_ref(), &arrow_array::Int32Array::from(vec![1, 3]));
+    assert_eq!(batch.column(4).as_ref(), &arrow_array::StringArray::from(vec![Some("a"), None]));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_row_or_dead(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut decoder = NdjsonDecoder::new(&schema());
+        let pushed = decoder.push(&line);
+        prop_assert_eq!(decoder.rows(), usize::from(pushed.is_ok()));
+        prop_assert_eq!(decoder.finish().num_rows(), usize::from(pushed.is_ok()));
+    }
+}

@@ -3,7 +3,7 @@
 
 use crate::batch::Position;
 use crate::connect::DeadLine;
-use crate::format::{self, Encoder};
+use crate::format;
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl DeadLetters {
         if let Some(time) = row.event_time {
             letter.insert("event_time_us".into(), time.into());
         }
-        letter.insert("row".into(), row_json(row.schema, row.columns));
+        letter.insert("row".into(), row_json(row.schema, &row.columns));
         self.push(Value::Object(letter));
     }
 
@@ -114,9 +114,9 @@ fn head(operator: &str, reason: &Reason) -> Map<String, Value> {
     letter
 }
 
-fn row_json(schema: &Schema, columns: RecordBatch) -> Value {
+fn row_json(schema: &Schema, columns: &RecordBatch) -> Value {
     let mut line = Vec::new();
-    let written = format::encoder(Format::Ndjson, schema).encode(&columns, &mut line);
+    let written = format::encoder(Format::Ndjson, schema).encode(columns, &mut line);
     match written.map(|()| serde_json::from_slice(&line)) {
         Ok(Ok(value)) => value,
         _ => Value::String(format!("{columns:?}")),

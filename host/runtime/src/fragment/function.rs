@@ -6,18 +6,16 @@ use super::guest::Guest;
 use super::keys::RowKeys;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::Batch;
-use crate::state::{DueTimers, Grouper, KeySet, KeyedState};
-use crate::wasm::{
-    Advice, CallError, CallInfo, Effects, KeyColumns, KeySection, OutputRows, TimerSection, data_frame, decode_effects,
-    timer_frame,
-};
+use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState};
+use crate::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, Timers, data_frame, timer_frame};
+use crate::wasm::{Advice, CallError, Effects, EffectsReader, OutputRows};
 use arrow_array::RecordBatch;
 use arrow_buffer::ScalarBuffer;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmill_abi::effects::TimerFamily;
-use wasmill_abi::{Schema, hash, key};
+use wasmill_abi::{DecodeError, Schema, hash, key};
 use wasmill_core::bisect::{Bisection, Step};
 use wasmill_core::limits::Limits;
 use wasmill_core::plan::{FunctionCall, OnError, Operator};
@@ -43,6 +41,7 @@ pub struct FunctionOperator {
     input: Schema,
     event_time: bool,
     guest: Guest,
+    effects: EffectsReader,
     limits: Arc<Limits>,
     /// Where the seeds of calls start.
     seed: u64,
@@ -53,6 +52,8 @@ pub struct FunctionOperator {
     grouper: Grouper,
     row_key: Vec<u32>,
     timer_keys: KeySet,
+    /// By slot.
+    values: Vec<ByteList>,
 }
 
 /// What one batch of work consists of.
@@ -85,6 +86,8 @@ impl FunctionOperator {
         seed: u64,
     ) -> Self {
         Self {
+            effects: EffectsReader::new(&call.function),
+            values: call.function.slots().iter().map(|_| ByteList::default()).collect(),
             name: operator.name.clone(),
             call,
             input,
@@ -226,15 +229,17 @@ impl FunctionOperator {
         let buffer = std::mem::take(&mut self.frame);
         let (frame, keys) = match (work, state) {
             (Work::Rows(batch), None) => {
-                (data_frame(buffer, &info, &self.call.function.input, &self.call.columns, batch, range, None), 0)
+                let (input, columns) = (&self.call.function.input, &self.call.columns);
+                (data_frame(buffer, &info, input, columns, batch, range, None), 0)
             }
             (Work::Rows(batch), Some(state)) => self.keyed_frame(buffer, &info, batch, range, state)?,
             (Work::Timers(family, due), Some(state)) => self.timer_frame(buffer, &info, family, due, range, state)?,
             (Work::Timers(..), None) => unreachable!("only functions with state have timers"),
         };
+        let frame = frame.map_err(|e| Failed::Stop(self.stopped(format!("its stored state is damaged: {e}"))))?;
         let result = self.guest.call(&frame, n);
         self.frame = frame;
-        Ok(decode_effects(&result?, &self.call.function, n, keys)?)
+        Ok(self.effects.read(&result?, n, keys).map_err(CallError::BadEffects)?)
     }
 
     fn keyed_frame(
@@ -244,7 +249,7 @@ impl FunctionOperator {
         batch: &Batch,
         range: Range<usize>,
         state: &mut KeyedState,
-    ) -> Result<(Vec<u8>, u32), Failed> {
+    ) -> Result<(Result<Vec<u8>, DecodeError>, u32), Failed> {
         self.row_keys.encode(&batch.columns, &self.call.key, &self.call.key_types, range.clone());
         self.grouper.clear();
         self.row_key.clear();
@@ -252,20 +257,18 @@ impl FunctionOperator {
             self.row_key.push(self.grouper.add(key, hash::hash32(key)));
         }
         state.load(self.grouper.keys()).map_err(stop)?;
+        let keys = self.grouper.keys().len();
+        gather(state, keys, &mut self.values);
+        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
         let section = KeySection {
-            keys: self.grouper.keys().len(),
-            columns: KeyColumns::Rows {
-                batch: &batch.columns,
-                columns: &self.call.key,
-                first_rows: self.grouper.first_rows(),
-                base: range.start,
-            },
+            schema: self.call.function.key().expect("keyed functions have keys"),
+            keys,
+            columns: KeyColumns::FirstRows { rows: self.grouper.first_rows(), columns: &self.call.key },
             row_key: &self.row_key,
-            slots: self.call.function.slots().len(),
-            value: &|slot, key| state.value(slot, key),
+            state: &values,
         };
         let (input, columns) = (&self.call.function.input, &self.call.columns);
-        Ok((data_frame(buffer, info, input, columns, batch, range, Some(&section)), section.keys as u32))
+        Ok((data_frame(buffer, info, input, columns, batch, range, Some(&section)), keys as u32))
     }
 
     fn timer_frame(
@@ -276,25 +279,28 @@ impl FunctionOperator {
         due: &DueTimers,
         range: Range<usize>,
         state: &mut KeyedState,
-    ) -> Result<(Vec<u8>, u32), Failed> {
+    ) -> Result<(Result<Vec<u8>, DecodeError>, u32), Failed> {
+        let keys = range.len();
         self.timer_keys.clear();
-        for (key, hash) in due.keys().iter().skip(range.start).take(range.len()) {
+        for (key, hash) in due.keys().iter().skip(range.start).take(keys) {
             self.timer_keys.push(key, hash);
         }
         state.load(&self.timer_keys).map_err(stop)?;
-        let keys: Vec<&[u8]> = self.timer_keys.iter().map(|(key, _)| key).collect();
-        let row_key: Vec<u32> = (0..keys.len() as u32).collect();
-        let schema = self.call.function.key().expect("only keyed functions have timers");
+        gather(state, keys, &mut self.values);
+        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
+        // At most one timer of a key is in a call, so timer i has key i.
+        self.row_key.clear();
+        self.row_key.extend(0..keys as u32);
         let section = KeySection {
-            keys: keys.len(),
-            columns: KeyColumns::Encoded { schema, keys: &keys },
-            row_key: &row_key,
-            slots: self.call.function.slots().len(),
-            value: &|slot, key| state.value(slot, key),
+            schema: self.call.function.key().expect("only keyed functions have timers"),
+            keys,
+            columns: KeyColumns::Encoded(bytes_of(self.timer_keys.list())),
+            row_key: &self.row_key,
+            state: &values,
         };
-        let timers = TimerSection { times: &due.times()[range], family };
-        let frame = timer_frame(buffer, info, &timers, &section);
-        Ok((frame.map_err(|e| stop_bug(&self.name, &e.to_string()))?, keys.len() as u32))
+        let families = vec![family as u8; keys];
+        let timers = Timers { times: &due.times()[range], families: &families };
+        Ok((timer_frame(buffer, info, timers, &section), keys as u32))
     }
 
     /// Applies everything that a successful call asked for. `start` is where its part begins.
@@ -308,8 +314,8 @@ impl FunctionOperator {
         emitted: &mut Vec<Emitted>,
     ) -> Result<(), FragmentError> {
         if let Some(state) = state {
-            for change in &effects.state {
-                state.apply(change.slot.into(), change.key as usize, change.value.as_deref());
+            for change in effects.state() {
+                state.apply(change.slot.into(), change.key as usize, change.value);
             }
             for change in &effects.timers {
                 let key = change.key as usize;
@@ -384,8 +390,16 @@ fn stop(error: crate::state::StateError) -> Failed {
     Failed::Stop(error.into())
 }
 
-fn stop_bug(operator: &str, message: &str) -> Failed {
-    Failed::Stop(FragmentError::Function { operator: operator.to_owned(), message: message.to_owned() })
+/// The stored values of the keys that were loaded last, per slot.
+fn gather(state: &KeyedState, keys: usize, slots: &mut [ByteList]) {
+    for (slot, values) in slots.iter_mut().enumerate() {
+        values.clear();
+        (0..keys).for_each(|key| values.push(state.value(slot, key)));
+    }
+}
+
+fn bytes_of(list: &ByteList) -> Bytes<'_> {
+    Bytes { offsets: list.offsets(), bytes: list.bytes() }
 }
 
 fn reason_of(error: &CallError) -> Reason {

@@ -1,5 +1,6 @@
 //! Encoding the key of each row of a batch, column by column, as [`wasmill_abi::key`] defines it.
 
+use crate::state::ByteList;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
@@ -9,12 +10,9 @@ use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, Re
 use std::ops::Range;
 use wasmill_abi::{Type, key};
 
-/// The encoded keys of some rows: key i is `bytes[offsets[i]..offsets[i + 1]]`.
+/// The encoded keys of some rows.
 #[derive(Debug, Default)]
-pub struct RowKeys {
-    bytes: Vec<u8>,
-    offsets: Vec<u32>,
-}
+pub struct RowKeys(ByteList);
 
 /// A key column with its type resolved once.
 enum Column<'a> {
@@ -38,10 +36,7 @@ impl RowKeys {
     /// Encodes the keys of `rows`, in place of what was here. `columns` are positions in `batch`,
     /// of these types.
     pub fn encode(&mut self, batch: &RecordBatch, columns: &[usize], types: &[Type], rows: Range<usize>) {
-        self.bytes.clear();
-        self.offsets.clear();
-        self.offsets.reserve(rows.len() + 1);
-        self.offsets.push(0);
+        self.0.clear();
         let columns: Vec<_> =
             columns.iter().zip(types).map(|(&c, &ty)| Column::new(ty, batch.column(c))).collect();
         match columns.as_slice() {
@@ -55,19 +50,13 @@ impl RowKeys {
 
     fn encode_each(&mut self, rows: Range<usize>, put: impl Fn(&mut Vec<u8>, usize)) {
         for i in rows {
-            put(&mut self.bytes, i);
-            self.offsets.push(self.bytes.len() as u32);
+            self.0.push_with(|out| put(out, i));
         }
     }
 
-    /// The number of keys.
-    pub fn len(&self) -> usize {
-        self.offsets.len().saturating_sub(1)
-    }
-
     /// Each key, in the order of the rows.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.offsets.windows(2).map(|w| &self.bytes[w[0] as usize..w[1] as usize])
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.iter()
     }
 }
 
