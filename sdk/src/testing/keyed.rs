@@ -98,6 +98,21 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         Ok(Self { bench, event_time: None, key_columns, host: Host::default(), function: std::marker::PhantomData })
     }
 
+    /// Takes over state and timers of another function, or of an older version of this one: slots
+    /// that have the same name. That is what an upgrade of a running job does.
+    #[must_use]
+    pub fn with_state_of<G: Keyed>(mut self, old: &KeyedTest<G>) -> Self {
+        let (ours, theirs) = (F::State::slots(), G::State::slots());
+        let id_of = |slot: u16| ours.iter().position(|s| s.name == theirs[usize::from(slot)].name);
+        let state = old.host.state.iter().filter_map(|((slot, key), value)| {
+            let id = id_of(*slot)?;
+            Some(((id as u16, key.clone()), value.clone()))
+        });
+        self.host.state = state.collect();
+        self.host.timers = old.host.timers.clone();
+        self
+    }
+
     /// Makes the key of these columns of the input, as a job does. Panics if there is no such column.
     #[must_use]
     pub fn key_columns(mut self, columns: &[&str]) -> Self {
