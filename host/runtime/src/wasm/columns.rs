@@ -50,7 +50,7 @@ fn put_bits(block: &mut BlockWriter<'_>, bits: &BooleanBuffer) {
     let aligned = bits.sliced();
     block.buffer_with(|out| {
         out.extend_from_slice(&aligned[..len.div_ceil(8)]);
-        if let Some(last) = out.last_mut().filter(|_| len % 8 != 0) {
+        if let Some(last) = out.last_mut().filter(|_| !len.is_multiple_of(8)) {
             *last &= (1 << (len % 8)) - 1;
         }
     });

@@ -44,8 +44,8 @@ impl Instance {
         let instance = outcome.map_err(|e| failure(&mut store, limits, 0, &e))?;
         let exports = factory.exports();
         let missing = "the exports were looked up in this component when it was loaded";
-        let process = instance.get_func(&mut store, &exports.process).expect(missing);
-        let opener = instance.get_func(&mut store, &exports.open).expect(missing);
+        let process = instance.get_func(&mut store, exports.process).expect(missing);
+        let opener = instance.get_func(&mut store, exports.open).expect(missing);
         let mut instance =
             Self { store, process, limits: limits.clone(), usable: true, _factory: factory.clone() };
         instance.call(opener, &open.encode(), 0)?;

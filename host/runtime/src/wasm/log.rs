@@ -85,8 +85,10 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    fn log(line_bytes: u32, per_second: u32) -> (GuestLog, Arc<Mutex<Vec<(Level, String)>>>) {
-        let lines = Arc::new(Mutex::new(Vec::new()));
+    type Lines = Arc<Mutex<Vec<(Level, String)>>>;
+
+    fn log(line_bytes: u32, per_second: u32) -> (GuestLog, Lines) {
+        let lines = Lines::default();
         let seen = lines.clone();
         let sink: LogSink =
             Arc::new(move |level, text| seen.lock().expect("no test panics in here").push((level, text.to_owned())));

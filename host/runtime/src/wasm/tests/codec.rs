@@ -16,7 +16,7 @@ use wasmill_abi::{DecodeError, Field, Schema, Type};
 
 /// An array of this type with so many rows; every third value is missing when it may be.
 pub fn array(ty: Type, rows: usize, seed: u64, with_nulls: bool) -> ArrayRef {
-    let bits = |salt: u64| BooleanBuffer::collect_bool(rows, |i| mix(seed ^ salt, i) % 3 != 0);
+    let bits = |salt: u64| BooleanBuffer::collect_bool(rows, |i| !mix(seed ^ salt, i).is_multiple_of(3));
     let nulls = with_nulls.then(|| NullBuffer::new(bits(1)));
     let text = |i: usize| "aé\u{1F600}z".repeat((mix(seed, i) % 4) as usize);
     match ty {
