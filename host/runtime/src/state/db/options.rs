@@ -38,6 +38,8 @@ fn database() -> Options {
     o.create_if_missing(true);
     o.create_missing_column_families(true);
     o.set_max_background_jobs(2);
+    // One thread writes; what several would need only slows it.
+    o.set_allow_concurrent_memtable_write(false);
     o.set_max_total_wal_size(LOG_BYTES_MAX);
     o.set_max_open_files(OPEN_FILES_MAX);
     o.set_bytes_per_sync(1 << 20);
@@ -63,7 +65,7 @@ fn family(name: &str, cache: &Cache) -> Options {
         blocks.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
         blocks.set_whole_key_filtering(true);
         o.set_memtable_whole_key_filtering(true);
-        o.set_memtable_prefix_bloom_ratio(0.05);
+        o.set_memtable_prefix_bloom_ratio(0.02);
         o.set_max_write_buffer_number(4);
     }
     o.set_block_based_table_factory(&blocks);
