@@ -117,7 +117,10 @@ impl SourceSubtask {
             Next::End => {
                 self.ended = true;
                 self.worker.watermark(END_OF_TIME)?;
-                self.worker.end()
+                self.worker.end()?;
+                // Nothing more can join the epoch under way, so nothing is gained by waiting.
+                self.worker.want_epoch();
+                Ok(())
             }
         }
     }

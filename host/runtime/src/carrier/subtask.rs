@@ -66,10 +66,15 @@ impl Worker {
         Counters::add(&self.counters.dead_letters, counts.dead_letters - self.reported.dead_letters);
         self.reported = counts;
         if !self.epoch_wanted && self.fragment.buffered_bytes() > self.buffer_bytes {
-            self.epoch_wanted = true;
-            // A coordinator that is gone has ended the job.
-            let _ = self.events.send(Event::EpochWanted);
+            self.want_epoch();
         }
+    }
+
+    /// Asks for an end of the epoch before its time.
+    pub fn want_epoch(&mut self) {
+        self.epoch_wanted = true;
+        // A coordinator that is gone has ended the job.
+        let _ = self.events.send(Event::EpochWanted);
     }
 }
 
