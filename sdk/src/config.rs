@@ -5,7 +5,7 @@ use wasmill_abi::manifest::{ConfigField, ConfigValue};
 
 use crate::Error;
 
-/// The settings of one function in one job.
+/// The settings of one function in one job, as [`Config`] reads them.
 #[derive(Debug, Clone, Default)]
 pub struct Settings(pub(crate) Vec<(String, ConfigValue)>);
 
@@ -67,6 +67,14 @@ impl Config for () {
 }
 
 /// A Rust type that a setting can have.
+///
+/// ```
+/// use wasmill_sdk::{ConfigValue, Setting};
+///
+/// assert_eq!(u8::from_value(Some(&ConfigValue::Int(255))), Some(255));
+/// assert_eq!(u8::from_value(Some(&ConfigValue::Int(256))), None);
+/// assert_eq!(<Option<u8>>::from_value(None), Some(None));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a setting",
     note = "settings are integers, floats, bool, String, and Option of these"

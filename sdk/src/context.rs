@@ -11,6 +11,36 @@ use crate::metric::Reports;
 use crate::{Counter, Error, Gauge, MetricDef, Timestamp};
 
 /// Where a function stands, told once when it is opened; see [`Map::open`](crate::Map::open).
+///
+/// ```
+/// # use wasmill_sdk::prelude::*;
+/// # use wasmill_sdk::testing::MapTest;
+/// # #[derive(Row, Debug, PartialEq)]
+/// # struct Number {
+/// #     n: i64,
+/// # }
+/// struct Share {
+///     subtask: i64,
+/// }
+/// impl Map for Share {
+/// #   type Config = ();
+/// #   type In = Number;
+/// #   type Out = Emit<Number>;
+///     // (types left out)
+///     fn open(_: (), ctx: &mut OpenContext) -> Result<Self, Error> {
+///         info!("{} {} of {}", ctx.operator(), ctx.subtask(), ctx.parallelism());
+///         Ok(Share { subtask: ctx.subtask().into() })
+///     }
+/// #   fn map(&mut self, row: Number, out: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
+/// #       out.emit(Number { n: row.n + self.subtask });
+/// #       Ok(())
+/// #   }
+/// }
+///
+/// let test = MapTest::<Share>::open([])?;
+/// assert_eq!(test.logs()[0].1, "test 0 of 1");
+/// # Ok::<(), Error>(())
+/// ```
 pub struct OpenContext {
     opened: Opened,
     metrics: &'static [MetricDef],
@@ -164,6 +194,74 @@ impl Context {
 /// A [`Context`] that also sets timers for the current key; see [`Keyed`](crate::Keyed).
 ///
 /// A timer is identified by its key, family and time: setting it twice is setting it once.
+///
+/// ```
+/// # use wasmill_sdk::prelude::*;
+/// # use wasmill_sdk::testing::KeyedTest;
+/// # #[derive(Row)]
+/// # struct Ping {
+/// #     host: u32,
+/// #     at: Timestamp,
+/// # }
+/// # #[derive(Row)]
+/// # struct Host {
+/// #     host: u32,
+/// # }
+/// /// Says when a host was silent for a minute.
+/// struct Silence;
+/// impl Keyed for Silence {
+/// #   type Config = ();
+/// #   type In = Ping;
+/// #   type Key = Host;
+/// #   type Out = Emit<Ping>;
+/// #   fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+/// #       Ok(Silence)
+/// #   }
+///     // (types and open left out)
+///     type State = Last;
+///
+///     fn process(
+///         &mut self,
+///         _: Host,
+///         row: Ping,
+///         state: &mut Last,
+///         _: &mut Self::Out,
+///         ctx: &mut KeyedContext,
+///     ) -> Result<(), Error> {
+///         let minute = Duration::from_secs(60);
+///         if let Some(last) = state.at.get() {
+///             ctx.delete_event_timer(*last + minute);
+///         }
+///         ctx.set_event_timer(row.at + minute);
+///         state.at.put(row.at);
+///         Ok(())
+///     }
+///
+///     fn on_timer(
+///         &mut self,
+///         key: Host,
+///         timer: Timer,
+///         state: &mut Last,
+///         out: &mut Self::Out,
+///         _: &mut KeyedContext,
+///     ) -> Result<(), Error> {
+///         state.at.remove();
+///         out.emit(Ping { host: key.host, at: timer.time });
+///         Ok(())
+///     }
+/// }
+///
+/// #[derive(Slots)]
+/// struct Last {
+///     at: Value<Timestamp>,
+/// }
+///
+/// let mut test = KeyedTest::<Silence>::open([])?;
+/// test.feed([0, 50].map(|s| Ping { host: 1, at: Timestamp::from_secs(s) }))?;
+/// test.set_watermark(Timestamp::from_secs(200))?;
+/// assert_eq!(test.display("out"), ["1, 1970-01-01T00:01:50Z"]);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct KeyedContext {
     base: Context,
     key: u32,

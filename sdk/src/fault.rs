@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-/// What the host does about an [`Error`].
+/// What the host does about an [`Error`], which has an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The row is refused and the others go on; the operator's policy says where it goes.

@@ -11,7 +11,7 @@ use crate::module::Instance;
 use crate::state::Stored;
 use crate::{Config, Error, KeyedContext, MetricDef, OpenContext, Outputs, Row, RowOf, Slots, Timestamp};
 
-/// A timer that is due.
+/// A timer that is due; see [`KeyedContext`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
     /// The time that it was set for.

@@ -1,6 +1,6 @@
 //! Log lines: to the host in a guest, into the harness natively.
 
-/// How important a line is.
+/// How important a line is; see [`write()`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Every detail.
@@ -42,7 +42,8 @@ mod native {
     }
 }
 
-/// Runs `action` and returns the lines it wrote, with its result. Only natively; see [`write`].
+/// Runs `action` and returns the lines it wrote, with its result. Only natively; see [`write()`] for
+/// an example.
 #[cfg(not(target_arch = "wasm32"))]
 pub fn capture<R>(action: impl FnOnce() -> R) -> (R, Vec<(Level, String)>) {
     let outer = native::LINES.take();

@@ -8,7 +8,8 @@ use crate::keyed::KeyedRunner;
 use crate::map::MapRunner;
 use crate::{Config, Error, Keyed, Map, OpenContext, Outputs, Row, Settings, Slots};
 
-/// An opened function: takes batch frames, gives chunks of effects.
+/// An opened function of a [`Module`]: takes batch frames, gives chunks of effects. The harness of
+/// [`testing`](mod@crate::testing) is the comfortable way to run one.
 pub trait Instance {
     /// Handles one frame. Effects count only if it returns well, after the last chunk.
     fn process(&mut self, frame: Vec<u8>, push: &mut dyn FnMut(Vec<u8>)) -> Result<(), Error>;
@@ -22,6 +23,38 @@ pub struct FunctionDef {
 }
 
 /// All functions of a crate; [`export!`](crate::export) makes `wasmill_module()`, which returns it.
+///
+/// It takes and gives the bytes that cross the wall, so a native run can be compared with the
+/// component's, byte by byte.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+///
+/// #[derive(Row)]
+/// struct Number {
+///     n: i64,
+/// }
+///
+/// struct Drop;
+/// impl Map for Drop {
+///     type Config = ();
+///     type In = Number;
+///     type Out = Emit<Number>;
+///     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+///         Ok(Drop)
+///     }
+///     fn map(&mut self, _: Number, _: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
+///         Ok(())
+///     }
+/// }
+/// wasmill_sdk::export! { "drop" => map Drop }
+///
+/// let module = wasmill_module();
+/// let manifest = module.manifest();
+/// assert_eq!(manifest.functions[0].input.to_string(), "n: int64");
+/// let error = module.open(b"no context").err().expect("these bytes are no open context");
+/// assert!(error.message().starts_with("malformed open context"));
+/// ```
 pub struct Module {
     name: &'static str,
     version: &'static str,
@@ -106,7 +139,7 @@ fn first_paragraph(doc: &[&str]) -> String {
 ///
 /// A crate with functions has `crate-type = ["cdylib", "rlib"]`. The doc comment before a name is
 /// shown to whoever looks at the module; the module has the name and version of the crate. The
-/// macro makes a public function `wasmill_module()` that returns the [`Module`](module::Module),
+/// macro makes a public function `wasmill_module()` that returns the [`Module`](crate::module::Module),
 /// and the component's exports when the target is wasm32.
 ///
 /// ```

@@ -17,6 +17,55 @@ use crate::state::Stored;
 use crate::{ConfigValue, Error, Keyed, Row, RowOf, Slots, Timestamp};
 
 /// Runs a [`Keyed`] function; see [`testing`](crate::testing). What it did is in [`Results`].
+///
+/// ```
+/// # use wasmill_sdk::prelude::*;
+/// # use wasmill_sdk::testing::KeyedTest;
+/// # #[derive(Row)]
+/// # struct Ping {
+/// #     host: u32,
+/// #     at: Timestamp,
+/// # }
+/// # #[derive(Row)]
+/// # struct Host {
+/// #     host: u32,
+/// # }
+/// # struct Count;
+/// # #[derive(Slots)]
+/// # struct State {
+/// #     pings: Value<u32>,
+/// # }
+/// # impl Keyed for Count {
+/// #     type Config = ();
+/// #     type In = Ping;
+/// #     type Key = Host;
+/// #     type State = State;
+/// #     type Out = Emit<Ping>;
+/// #     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+/// #         Ok(Count)
+/// #     }
+/// #     fn process(
+/// #         &mut self,
+/// #         _: Host,
+/// #         row: Ping,
+/// #         state: &mut State,
+/// #         _: &mut Self::Out,
+/// #         ctx: &mut KeyedContext,
+/// #     ) -> Result<(), Error> {
+/// #         state.pings.update(|n| *n += 1);
+/// #         ctx.set_processing_timer(row.at);
+/// #         Ok(())
+/// #     }
+/// # }
+/// let mut test = KeyedTest::<Count>::open([])?.event_time("at");
+/// test.feed([1, 2, 1].map(|host| Ping { host, at: Timestamp::from_secs(60) }))?;
+/// test.restart()?;
+/// assert_eq!(test.state(Host { host: 1 }).pings.get(), Some(&2));
+/// assert_eq!(test.timers().len(), 2);
+/// test.advance(Duration::from_secs(60))?;
+/// assert!(test.timers().is_empty());
+/// # Ok::<(), Error>(())
+/// ```
 pub struct KeyedTest<F: Keyed> {
     bench: Bench,
     event_time: Option<String>,

@@ -11,6 +11,35 @@ use crate::module::map_def;
 use crate::{ConfigValue, Error, Map, RowOf, Timestamp};
 
 /// Runs a [`Map`] function; see [`testing`](crate::testing). What it did is in [`Results`].
+///
+/// ```
+/// # use wasmill_sdk::prelude::*;
+/// # use wasmill_sdk::testing::MapTest;
+/// # #[derive(Row, Debug, PartialEq)]
+/// # struct Number {
+/// #     n: i64,
+/// # }
+/// # struct Half;
+/// # impl Map for Half {
+/// #     type Config = ();
+/// #     type In = Number;
+/// #     type Out = Emit<Number>;
+/// #     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+/// #         Ok(Half)
+/// #     }
+/// #     fn map(&mut self, row: Number, out: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
+/// #         if row.n % 2 != 0 {
+/// #             return Err(Error::reject("odd").with_code(9));
+/// #         }
+/// #         out.emit(Number { n: row.n / 2 });
+/// #         Ok(())
+/// #     }
+/// # }
+/// let mut test = MapTest::<Half>::open([])?.batch_rows(2);
+/// test.feed([4, 5, 6].map(|n| Number { n }))?;
+/// assert_eq!(test.display("out"), ["2", "3"]);
+/// # Ok::<(), Error>(())
+/// ```
 pub struct MapTest<F: Map> {
     bench: Bench,
     event_time: Option<String>,

@@ -10,7 +10,7 @@ use wasmill_abi::{Schema, Type};
 use crate::log::Level;
 use crate::{Row, RowOf, Timestamp};
 
-/// A refused row.
+/// A refused row; see [`Results`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reject {
     /// Which one of all rows that were fed and all timers that fired, in order, from 0.
@@ -22,6 +22,38 @@ pub struct Reject {
 }
 
 /// What a function did so far. Batches that failed as a whole leave only their log lines.
+///
+/// ```
+/// # use wasmill_sdk::prelude::*;
+/// # use wasmill_sdk::testing::MapTest;
+/// # #[derive(Row, Debug, PartialEq)]
+/// # struct Number {
+/// #     n: i64,
+/// # }
+/// # struct Half;
+/// # impl Map for Half {
+/// #     type Config = ();
+/// #     type In = Number;
+/// #     type Out = Emit<Number>;
+/// #     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+/// #         Ok(Half)
+/// #     }
+/// #     fn map(&mut self, row: Number, out: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
+/// #         if row.n % 2 != 0 {
+/// #             return Err(Error::reject("odd").with_code(9));
+/// #         }
+/// #         out.emit(Number { n: row.n / 2 });
+/// #         Ok(())
+/// #     }
+/// # }
+/// let mut test = MapTest::<Half>::open([])?;
+/// test.feed([4, 5, 6].map(|n| Number { n }))?;
+/// assert_eq!(test.output::<Number>("out"), [Number { n: 2 }, Number { n: 3 }]);
+/// assert_eq!(test.origins("out"), [0, 2]);
+/// let reject = &test.rejects()[0];
+/// assert_eq!((reject.row, reject.code, reject.message.as_str()), (1, 9, "odd"));
+/// # Ok::<(), Error>(())
+/// ```
 pub struct Results {
     outputs: Vec<OutputRows>,
     rejects: Vec<Reject>,
