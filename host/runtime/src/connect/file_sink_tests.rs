@@ -120,6 +120,9 @@ fn rolls_by_size_and_age_only_between_blobs() {
 }
 
 proptest! {
+    // Every case syncs files.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     /// Every blob is published once or twice, some after a torn attempt; the files hold all blobs
     /// in order, each file with one header.
     #[test]

@@ -57,7 +57,7 @@ fn lines() {
 
 #[test]
 fn csv_records_may_span_lines() {
-    check(Format::Csv, "a,\"b\n\"\"c\",d\r\ne\n", &[("a,\"b\n\"\"c\",d", 0, 1), ("e", 14, 3)]);
+    check(Format::Csv, "a,\"b\n\"\"c\",d\r\ne\n", &[("a,\"b\n\"\"c\",d", 0, 1), ("e", 13, 3)]);
     check(Format::Csv, "a\"b\n\"c\"d\n", &[("a\"b", 0, 1), ("\"c\"d", 4, 2)]);
     check(Format::Csv, "a\n\n  \n\"never\nclosed\n", &[("a", 0, 1), ("  ", 3, 3), ("\"never\nclosed\n", 6, 4)]);
 }

@@ -81,15 +81,24 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// The positions of all subtasks before the first row, as the first epoch stores them.
+    fn at_start(&self) -> BTreeMap<String, Vec<u8>> {
+        let open = |subtask| Job { subtask, source: self.source.clone(), ..*self }.open(&BTreeMap::new());
+        (0..self.parallelism).flat_map(|s| open(s).expect("a good input").positions()).collect()
+    }
+
     /// Everything, with a restart after every `restart_after` answers (0: never).
     fn run(&self, restart_after: usize) -> Result<Vec<Item>, SourceError> {
         let mut reader = self.open(&BTreeMap::new())?;
+        let mut committed = if restart_after > 0 { self.at_start() } else { BTreeMap::new() };
         let mut items = Vec::new();
         let mut watermark = i64::MIN;
         let mut answers = 0;
         loop {
-            answers += 1;
-            match reader.next()? {
+            let answer = reader.next()?;
+            // A watermark that is repeated after a restart is no progress; else this would never end.
+            answers += usize::from(!matches!(answer, Next::Watermark(w) if w == watermark));
+            match answer {
                 Next::Rows(rows) => {
                     assert!(rows.batch.rows() + rows.dead.len() <= self.batch_rows);
                     items.extend(items_of(&rows, &self.source.schema));
@@ -105,8 +114,10 @@ impl<'a> Job<'a> {
                 Next::Pending => {}
                 Next::End => return Ok(items),
             }
-            if restart_after > 0 && answers % restart_after == 0 {
-                reader = self.open(&reader.positions().into_iter().collect())?;
+            if restart_after > 0 && answers >= restart_after {
+                answers = 0;
+                committed.extend(reader.positions());
+                reader = self.open(&committed)?;
             }
         }
     }
@@ -180,7 +191,7 @@ fn content(format: Format, lines: &[Line]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
     #[test]
     fn batches_and_resumes_change_nothing(
         files in proptest::collection::vec((proptest::collection::vec(line(), 0..25), 0u8..3), 1..5),
@@ -357,7 +368,7 @@ fn inputs_that_are_not_the_same_any_more_are_refused() {
     fs::write(&path, &text[..text.len() - 1]).expect("written");
     refused(&half, "bytes and has");
     fs::write(&path, text.replace("\"n\":1", "\"n\":9")).expect("written");
-    refused(&half, "first 135 bytes are different");
+    refused(&half, "first 150 bytes are different");
     fs::write(&path, text.clone() + &json(4, 4)).expect("written");
     refused(&done, "put new rows into a new file");
     job.open(&half).expect("a file that grows before its end was read is no other file");
