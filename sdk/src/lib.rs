@@ -95,6 +95,7 @@ mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;
+mod value;
 
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
@@ -108,8 +109,9 @@ pub use map::Map;
 pub use metric::{Counter, Gauge, MetricDef};
 pub use output::{Emit, Outputs};
 pub use row::{Row, RowOf};
-pub use state::{Slots, Value};
+pub use state::Slots;
 pub use time::{ParseTimestampError, Timestamp};
+pub use value::Value;
 pub use wasmill_abi::effects::TimerFamily;
 pub use wasmill_abi::manifest::ConfigValue;
 pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
