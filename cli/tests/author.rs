@@ -49,16 +49,19 @@ fn rows(dir: &Path) -> Vec<String> {
     rows
 }
 
-fn new_crate(template: &str) -> (tempfile::TempDir, PathBuf) {
+/// Tests that build need different names: crates of one name would share their file in the target
+/// directory.
+fn new_crate(name: &str, template: &str) -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().expect("a directory for the test");
-    succeeds(wasmill(home.path(), &["new", "readings", "--template", template]));
-    let dir = home.path().join("readings");
+    succeeds(wasmill(home.path(), &["new", name, "--template", template]));
+    let dir = home.path().join(name);
     (home, dir)
 }
 
 /// Goes the whole road and returns the job's rows and the summary of its run.
 fn road(template: &str) -> (Vec<String>, Value) {
-    let (_home, dir) = new_crate(template);
+    let name = format!("road-of-{template}");
+    let (_home, dir) = new_crate(&name, template);
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-crates");
     let tests = Command::new("cargo").arg("test").current_dir(&dir).env("CARGO_TARGET_DIR", target).output();
     let tests = succeeds(tests.expect("cargo runs"));
@@ -66,7 +69,7 @@ fn road(template: &str) -> (Vec<String>, Value) {
 
     let built: Value = serde_json::from_str(&succeeds(wasmill(&dir, &["build", "--json"]))).expect("one JSON object");
     let seen: Value =
-        serde_json::from_str(&succeeds(wasmill(&dir, &["inspect", "--json", "target/wasmill/readings.wasm"])))
+        serde_json::from_str(&succeeds(wasmill(&dir, &["inspect", "--json", &format!("target/wasmill/{name}.wasm")])))
             .expect("one JSON object");
     assert_eq!(built["sha256"], seen["sha256"]);
     assert_eq!(built["functions"], seen["functions"]);
@@ -103,7 +106,7 @@ fn a_new_keyed_function_builds_passes_its_tests_and_runs() {
 
 #[test]
 fn the_manifest_is_readable_and_ends_with_a_job() {
-    let (_home, dir) = new_crate("keyed");
+    let (_home, dir) = new_crate("averages", "keyed");
     let text = succeeds(wasmill(&dir, &["build", "--out", "out/mine.wasm"]));
     for told in ["keyed by sensor: string", "minutes: Minutes, version 1", "celsius: float64", "sha256", "modules:\n"] {
         assert!(text.contains(told), "{told} is missing:\n{text}");
@@ -113,7 +116,7 @@ fn the_manifest_is_readable_and_ends_with_a_job() {
 
 #[test]
 fn new_overwrites_nothing_and_checks_its_arguments() {
-    let (home, dir) = new_crate("map");
+    let (home, dir) = new_crate("readings", "map");
     let job = fs::read(dir.join("job.yaml")).expect("it was made");
     refuses(wasmill(home.path(), &["new", "readings", "--template", "keyed"]), 2, "is not empty");
     assert_eq!(fs::read(dir.join("job.yaml")).expect("it is still there"), job);
@@ -160,7 +163,7 @@ fn inspect_refuses_what_is_not_ours() {
 
 #[test]
 fn all_mistakes_of_a_job_are_told_at_once_with_their_places() {
-    let (_home, dir) = new_crate("map");
+    let (_home, dir) = new_crate("readings", "map");
     let job = fs::read_to_string(dir.join("job.yaml")).expect("it was made");
     let wrong = job.replace("format: csv", "fromat: csv").replace("celsius: float64?", "celsius: float?");
     fs::write(dir.join("wrong.yaml"), wrong).expect("it is writable");

@@ -33,11 +33,17 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let core = function_crate.build()?;
     let bytes = std::fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
     let module = component::componentize(&bytes).map_err(|e| Failure::new(Status::Refused, e))?;
-    let out = args.out.unwrap_or_else(|| function_crate.module_path());
+    let out = args.out.unwrap_or_else(|| from_here(function_crate.module_path()));
     let report = super::inspect::accept(&out, &module)?;
     write_whole(&out, &module)?;
     show(&report, &out, terminal)?;
     Ok(())
+}
+
+/// The path as the user would write it: relative, when it lies below the working directory.
+fn from_here(path: PathBuf) -> PathBuf {
+    let here = std::env::current_dir().and_then(|d| d.canonicalize()).ok();
+    here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or(path)
 }
 
 /// A reader finds the old file or the new one, never a part.
