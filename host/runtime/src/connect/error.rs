@@ -15,10 +15,6 @@ pub enum SourceError {
     #[error("{pattern:?} is not a usable file pattern: {reason}; correct the source's path")]
     Pattern { pattern: String, reason: String },
     #[error(
-        "{count} files match {pattern:?}, at most {max} can be read by one source; use several sources, or join files"
-    )]
-    TooManyFiles { pattern: String, count: usize, max: usize },
-    #[error(
         "input file {path} has vanished, and was read only up to byte {offset}; put it back and start the job again"
     )]
     Vanished { path: PathBuf, offset: u64 },

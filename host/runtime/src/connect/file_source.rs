@@ -1,7 +1,7 @@
 //! The files of one subtask, read so that they advance together in event time. Which file is next
 //! follows from the files' positions alone, so a resumed reader goes the way the first would have.
 
-use super::partition::{BatchLimits, Outcome, Partition};
+use super::partition::{BatchLimits, Identity, Outcome, Partition};
 use super::partitions::path_of;
 use super::position::{FileIdentity, PartitionPosition};
 use super::records::Records;
@@ -27,6 +27,7 @@ pub struct FileSource {
 
 struct FileEntry {
     name: String,
+    id: u16,
     state: FileState,
 }
 
@@ -75,11 +76,11 @@ impl FileSource {
             }
             let position = match options.restored.get(name) {
                 Some(bytes) => PartitionPosition::decode(name, bytes)?,
-                None => PartitionPosition::start(id),
+                None => PartitionPosition::start(),
             };
             check_restored(&path_of(name, options.base), &position)?;
             let state = if position.done { FileState::Done(position) } else { FileState::Waiting(position) };
-            files.push(FileEntry { name: name.clone(), state });
+            files.push(FileEntry { name: name.clone(), id, state });
         }
         let mut this = Self {
             source: options.source.clone(),
@@ -97,7 +98,8 @@ impl FileSource {
         for file in self.files.iter_mut().filter(|f| !f.is_done()).take(OPEN_MAX) {
             if let FileState::Waiting(position) = &file.state {
                 let path = path_of(&file.name, &self.base);
-                let (partition, identity) = open_file(&file.name, &path, &self.source, position)?;
+                let (partition, identity) =
+                    open_file(Identity { name: &file.name, id: file.id, path: &path }, &self.source, position)?;
                 file.state = FileState::Open(Box::new(partition), identity);
             }
         }
@@ -197,11 +199,11 @@ fn identify_done(path: &Path, offset: u64, was: &FileIdentity) -> Result<FileIde
 }
 
 fn open_file(
-    name: &str,
-    path: &Path,
+    of: Identity<'_>,
     source: &Source,
     position: &PartitionPosition,
 ) -> Result<(Partition, FileIdentity), SourceError> {
+    let path = of.path;
     let identity = input::identify(path, position.offset)?;
     let (mut offset, mut line) = (position.offset, position.line);
     let decoder;
@@ -214,7 +216,7 @@ fn open_file(
         decoder = Some(made.map_err(|source| SourceError::Format { path: path.to_owned(), source })?);
     }
     let records = Records::new(input::open_at(path, offset)?, source.format, offset, line);
-    Ok((Partition::new(name, path, source, position, records, decoder), identity))
+    Ok((Partition::new(of, source, position, records, decoder), identity))
 }
 
 struct HeaderRead {

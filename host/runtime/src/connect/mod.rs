@@ -17,7 +17,7 @@ pub mod stdout_sink;
 
 pub use error::SourceError;
 pub use file_sink::{FileTarget, SinkError};
-pub use partitions::{list_partitions, number_partitions};
+pub use partitions::list_partitions;
 
 use crate::batch::Batch;
 use std::collections::BTreeMap;
@@ -73,8 +73,9 @@ pub struct SourceOptions<'a> {
     pub batch_rows: usize,
     /// Input bytes of one batch, roughly: the line that passes the limit still belongs to it.
     pub batch_bytes: usize,
-    /// All partitions of the source, of all subtasks, and their numbers: [`number_partitions`].
-    /// A partition belongs to subtask `number % parallelism`.
+    /// All partitions of the source, of all subtasks, with the number that each keeps for good. A
+    /// partition belongs to subtask `number % parallelism`. At the first start these are the ones
+    /// of [`list_partitions`]; later, those of positions that were committed as well.
     pub partitions: &'a BTreeMap<String, u16>,
     /// Positions that were committed, of all subtasks.
     pub restored: &'a BTreeMap<String, Vec<u8>>,

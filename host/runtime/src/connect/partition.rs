@@ -12,7 +12,7 @@ use arrow_buffer::ScalarBuffer;
 use std::io;
 use std::path::{Path, PathBuf};
 use wasmill_core::plan::Source;
-use wasmill_core::watermark::{BoundedDelay, Due};
+use wasmill_core::watermark::BoundedDelay;
 
 /// How much to read at once.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,16 @@ pub enum Outcome {
     Pending,
     /// The partition is done.
     End,
+}
+
+/// Which partition it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity<'a> {
+    pub name: &'a str,
+    /// The number in its rows' positions.
+    pub id: u16,
+    /// The file's path, for errors.
+    pub path: &'a Path,
 }
 
 /// A partition that is being read.
@@ -55,8 +65,7 @@ pub struct Partition {
 impl Partition {
     /// `records` stand at `position`; `decoder` is `None` when the next record is the header.
     pub fn new(
-        name: &str,
-        path: &Path,
+        of: Identity<'_>,
         source: &Source,
         position: &PartitionPosition,
         records: Records,
@@ -67,9 +76,9 @@ impl Partition {
             .as_ref()
             .map(|e| (e.column, BoundedDelay::new(e.max_delay, e.every_rows, position.progress())));
         Self {
-            name: name.to_owned(),
-            path: path.to_owned(),
-            id: position.id,
+            name: of.name.to_owned(),
+            path: of.path.to_owned(),
+            id: of.id,
             records,
             decoder,
             event_time,
@@ -84,7 +93,6 @@ impl Partition {
     pub fn position(&self) -> PartitionPosition {
         let progress = self.event_time.as_ref().map(|(_, g)| g.progress());
         PartitionPosition {
-            id: self.id,
             offset: self.records.offset(),
             line: self.records.line(),
             rows: self.rows,
@@ -182,8 +190,7 @@ impl Partition {
         self.rows += columns.num_rows() as u64;
         let event_time = self.event_time.as_mut().map(|(column, generator)| {
             let times = columns.column(*column).as_primitive::<TimestampMicrosecondType>().values().clone();
-            let due: Due = generator.observe(&times);
-            tracing::trace!(partition = self.name, ?due, rows = times.len(), "read");
+            generator.observe(&times);
             times
         });
         let positions = ScalarBuffer::from(gathered.positions);

@@ -1,14 +1,9 @@
-//! Which files a source has, and which number each one keeps for good.
+//! Which files a source has. It numbers none: numbers are kept for good where positions are.
 
-use super::position::PartitionPosition;
 use super::{STDIN, SourceError};
 use glob::{MatchOptions, Pattern, glob_with};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use wasmill_core::plan::{Source, SourceConnector};
-
-/// Partitions of one source: a row's position has 16 bits for the partition.
-const PARTITIONS_MAX: usize = 1 << 16;
 
 /// The partitions that a source has now, sorted: its files (relative to `base`, the job file's
 /// directory, when the pattern is relative), or `stdin`. Hidden files match only patterns that name
@@ -29,47 +24,9 @@ pub fn list_partitions(source: &Source, base: &Path) -> Result<Vec<String>, Sour
     }
 }
 
-/// The number of every partition, those of `restored` positions included. A partition keeps its
-/// number for good; new ones get the next free numbers in sorted order. That nothing matches is an
-/// error only when nothing was restored.
-pub fn number_partitions(
-    source: &Source,
-    base: &Path,
-    restored: &BTreeMap<String, Vec<u8>>,
-) -> Result<BTreeMap<String, u16>, SourceError> {
-    let found = match list_partitions(source, base) {
-        Err(SourceError::NoFiles { .. }) if !restored.is_empty() => Vec::new(),
-        found => found?,
-    };
-    let mut numbers = BTreeMap::new();
-    for (name, bytes) in restored {
-        numbers.insert(name.clone(), PartitionPosition::decode(name, bytes)?.id);
-    }
-    let mut next = numbers.values().max().map_or(0, |&n| usize::from(n) + 1);
-    for name in found {
-        if numbers.contains_key(&name) {
-            continue;
-        }
-        let Ok(number) = u16::try_from(next) else {
-            let pattern = pattern_of(source);
-            return Err(SourceError::TooManyFiles { pattern, count: next + 1, max: PARTITIONS_MAX });
-        };
-        numbers.insert(name, number);
-        next += 1;
-    }
-    Ok(numbers)
-}
-
 /// Where the file of a partition lies.
 pub fn path_of(partition: &str, base: &Path) -> PathBuf {
     base.join(partition)
-}
-
-fn pattern_of(source: &Source) -> String {
-    match &source.connector {
-        SourceConnector::File { path } => path.display().to_string(),
-        SourceConnector::Stdin => STDIN.to_owned(),
-    }
 }
 
 fn no_files(path: &Path, base: &Path) -> SourceError {

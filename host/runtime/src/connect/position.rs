@@ -8,8 +8,6 @@ use wasmill_core::watermark::Progress;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartitionPosition {
-    /// The partition's number; it never changes.
-    pub id: u16,
     /// Where the next record starts, in bytes of the uncompressed input.
     pub offset: u64,
     /// The number of the line at `offset`, from 1.
@@ -40,8 +38,8 @@ pub struct FileIdentity {
 
 impl PartitionPosition {
     /// The start of a partition.
-    pub fn start(id: u16) -> Self {
-        Self { id, line: 1, ..Self::default() }
+    pub fn start() -> Self {
+        Self { line: 1, ..Self::default() }
     }
 
     pub fn progress(&self) -> Progress {
@@ -70,10 +68,10 @@ mod tests {
             rows: 3,
             watermark: Some(-1),
             file: Some(file),
-            ..PartitionPosition::start(2)
+            ..PartitionPosition::start()
         };
         assert_eq!(PartitionPosition::decode("a", &position.encode()).expect("just encoded"), position);
-        let error = PartitionPosition::decode("a.ndjson", b"{\"id\":1}").expect_err("fields are missing");
+        let error = PartitionPosition::decode("a.ndjson", b"{\"line\":1}").expect_err("fields are missing");
         assert!(error.to_string().contains("\"a.ndjson\""), "{error}");
     }
 }

@@ -60,15 +60,17 @@ struct Job<'a> {
     parallelism: u16,
     batch_rows: usize,
     batch_bytes: usize,
+    numbers: BTreeMap<String, u16>,
 }
 
 impl<'a> Job<'a> {
     fn new(dir: &'a Path, source: Source) -> Self {
-        Self { dir, source, subtask: 0, parallelism: 1, batch_rows: 4096, batch_bytes: 1 << 20 }
+        let found = list_partitions(&source, dir).expect("a good pattern");
+        let numbers = found.into_iter().zip(0..).collect();
+        Self { dir, source, subtask: 0, parallelism: 1, batch_rows: 4096, batch_bytes: 1 << 20, numbers }
     }
 
     fn open(&self, restored: &BTreeMap<String, Vec<u8>>) -> Result<Box<dyn SourceReader>, SourceError> {
-        let partitions = number_partitions(&self.source, self.dir, restored)?;
         open_source(SourceOptions {
             source: &self.source,
             base: self.dir,
@@ -76,21 +78,14 @@ impl<'a> Job<'a> {
             parallelism: self.parallelism,
             batch_rows: self.batch_rows,
             batch_bytes: self.batch_bytes,
-            partitions: &partitions,
+            partitions: &self.numbers,
             restored,
         })
-    }
-
-    /// The positions of all subtasks before the first row, as the first epoch stores them.
-    fn at_start(&self) -> BTreeMap<String, Vec<u8>> {
-        let open = |subtask| Job { subtask, source: self.source.clone(), ..*self }.open(&BTreeMap::new());
-        (0..self.parallelism).flat_map(|s| open(s).expect("a good input").positions()).collect()
     }
 
     /// Everything, with a restart after every `restart_after` answers (0: never).
     fn run(&self, restart_after: usize) -> Result<Vec<Item>, SourceError> {
         let mut reader = self.open(&BTreeMap::new())?;
-        let mut committed = if restart_after > 0 { self.at_start() } else { BTreeMap::new() };
         let mut items = Vec::new();
         let mut watermark = i64::MIN;
         let mut answers = 0;
@@ -116,8 +111,7 @@ impl<'a> Job<'a> {
             }
             if restart_after > 0 && answers >= restart_after {
                 answers = 0;
-                committed.extend(reader.positions());
-                reader = self.open(&committed)?;
+                reader = self.open(&reader.positions().into_iter().collect())?;
             }
         }
     }
@@ -270,7 +264,7 @@ fn files_advance_together_in_event_time() {
 }
 
 #[test]
-fn partitions_keep_their_numbers_when_files_come_and_parallelism_changes() {
+fn positions_hold_when_files_come_and_parallelism_changes() {
     let dir = dir_of(&[("b", json(1, 1).as_bytes()), ("d", json(2, 2).as_bytes())]);
     let source = source("?", Format::Ndjson, 1);
     let job = Job::new(dir.path(), source.clone());
@@ -278,12 +272,13 @@ fn partitions_keep_their_numbers_when_files_come_and_parallelism_changes() {
     while !matches!(reader.next().expect("a good input"), Next::End) {}
     let restored: BTreeMap<_, _> = reader.positions().into_iter().collect();
     fs::write(dir.path().join("a"), json(3, 3)).expect("written");
-    let numbers = number_partitions(&source, dir.path(), &restored).expect("numbered");
-    assert_eq!(numbers, BTreeMap::from([("a".into(), 2), ("b".into(), 0), ("d".into(), 1)]));
+    let numbers = BTreeMap::from([("a".into(), 2), ("b".into(), 0), ("d".into(), 1)]);
     let mut rows = Vec::new();
     for subtask in 0..2 {
         let mut reader =
-            Job { subtask, parallelism: 2, ..Job::new(dir.path(), source.clone()) }.open(&restored).expect("opens");
+            Job { subtask, parallelism: 2, numbers: numbers.clone(), ..Job::new(dir.path(), source.clone()) }
+                .open(&restored)
+                .expect("opens");
         loop {
             match reader.next().expect("a good input") {
                 Next::Rows(r) => rows.extend(items_of(&r, &source.schema).into_iter().map(|i| (subtask, i))),
@@ -441,7 +436,7 @@ fn stdin_source(format: Format) -> Source {
 }
 
 fn open_stdin(source: &Source, pipe: Pipe, restored: &BTreeMap<String, Vec<u8>>) -> StdinSource {
-    let partitions = number_partitions(source, Path::new(""), restored).expect("one partition");
+    let partitions = BTreeMap::from([(STDIN.to_owned(), 0)]);
     let options = SourceOptions {
         source,
         base: Path::new(""),

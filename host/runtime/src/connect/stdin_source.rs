@@ -1,7 +1,7 @@
 //! Standard input: rows as they come. It cannot be read twice, so a crash loses the rows that were
 //! read but not committed; [`SourceReader::replayable`] says so.
 
-use super::partition::{BatchLimits, Outcome, Partition};
+use super::partition::{BatchLimits, Identity, Outcome, Partition};
 use super::position::PartitionPosition;
 use super::records::Records;
 use super::{Next, STDIN, SourceError, SourceOptions, SourceReader};
@@ -36,7 +36,7 @@ impl StdinSource {
         let mine = id % options.parallelism.max(1) == options.subtask;
         let position = match options.restored.get(STDIN) {
             Some(bytes) => PartitionPosition::decode(STDIN, bytes)?,
-            None => PartitionPosition::start(id),
+            None => PartitionPosition::start(),
         };
         let (sender, receiver) = bounded(CHUNKS);
         let mut partition = None;
@@ -45,13 +45,14 @@ impl StdinSource {
                 .name("stdin".to_owned())
                 .spawn(move || pump(stdin, &sender))
                 .map_err(|source| SourceError::Io { path: STDIN.into(), offset: position.offset, source })?;
+            let of = Identity { name: STDIN, id, path: Path::new(STDIN) };
             let input = Box::new(ChunkReader { receiver, current: Vec::new(), at: 0, wait: Duration::ZERO });
             let records = Records::new(input, source.format, position.offset, position.line);
             let decoder = (!format::has_header(source.format))
                 .then(|| format::decoder(source.format, &source.schema, None))
                 .transpose()
                 .map_err(|source| SourceError::Format { path: STDIN.into(), source })?;
-            partition = Some(Partition::new(STDIN, Path::new(STDIN), source, &position, records, decoder));
+            partition = Some(Partition::new(of, source, &position, records, decoder));
         }
         let limits = BatchLimits { rows: options.batch_rows.max(1), bytes: options.batch_bytes.max(1) };
         Ok(Self { partition, position, mine, limits, watermark: None })

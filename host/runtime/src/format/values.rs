@@ -4,6 +4,7 @@ use arrow_array::timezone::Tz;
 use arrow_cast::base64::{BASE64_STANDARD, Engine};
 use arrow_cast::parse::string_to_datetime;
 use std::str::FromStr;
+use std::sync::LazyLock;
 use wasmill_abi::Type;
 
 /// One value on its way into a column; its kind fits the column's type.
@@ -112,9 +113,8 @@ pub fn whole(ty: Type, v: f64) -> Result<Cell<'static>, String> {
 
 /// Microseconds since 1970 of RFC 3339 text; see the table in [`super`].
 fn parse_timestamp(text: &str) -> Result<i64, String> {
-    const UTC: &str = "+00:00";
-    let utc = Tz::from_str(UTC).expect("a fixed offset is a time zone");
-    let time = string_to_datetime(&utc, text)
+    static UTC: LazyLock<Tz> = LazyLock::new(|| Tz::from_str("+00:00").expect("a fixed offset is a time zone"));
+    let time = string_to_datetime(&*UTC, text)
         .map_err(|_| format!("{} is not an RFC 3339 time such as 2001-01-01T00:00:00Z", short(text)))?;
     Ok(time.timestamp_micros())
 }
