@@ -351,3 +351,21 @@ fn many_timers_of_one_key_are_taken_in_bounded_steps() {
     fired.sort_unstable();
     assert_eq!(fired, (0..=100).collect::<Vec<i64>>());
 }
+
+#[test]
+fn timers_of_one_time_fire_by_key_also_after_deletions() {
+    let store = Arc::new(MemStore::default());
+    let mut state = open(&store, 1, 1 << 20);
+    let names: Vec<[u8; 1]> = (0..20).rev().map(|n| [n]).collect();
+    state.load(&key_set(names.iter().map(|n| &n[..]))).expect("loads");
+    (0..20).for_each(|key| state.set_timer(TimerFamily::Event, 5, key));
+    let mut due = DueTimers::new();
+    state.take_due(TimerFamily::Event, 5, 2, &mut due);
+    state.delete_timer(TimerFamily::Event, 5, 10);
+    let mut fired = Vec::new();
+    while state.next_timer(TimerFamily::Event).is_some() {
+        state.take_due(TimerFamily::Event, 5, 3, &mut due);
+        fired.extend(due.keys().iter().map(|(key, _)| key[0]));
+    }
+    assert_eq!(fired, (2..20).filter(|&n| names[10] != [n]).collect::<Vec<u8>>());
+}
