@@ -56,6 +56,7 @@ impl<O: Outputs> Effects<O> {
         Ok(())
     }
 
+    #[inline(never)]
     fn push(&mut self, push: Push<'_>) {
         self.outputs.write(&mut self.writer);
         if !self.writer.is_empty() {

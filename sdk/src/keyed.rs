@@ -197,18 +197,24 @@ impl<F: Keyed> KeyedRunner<F> {
         self.state.select(key as usize);
     }
 
-    #[inline]
+    #[inline(always)]
     fn leave(&mut self, row: u32, mark: usize, result: Result<(), Error>, push: Push<'_>) -> Result<(), Error> {
         match result {
-            Ok(()) => self.effects.keep(row, push),
-            Err(error) => {
-                // A value that did not decode explains the error better than the function can.
-                self.state.fault().map_err(|e| e.at(row))?;
-                self.effects.refuse(row, error)?;
-                self.state.undo();
-                self.ctx.timers.truncate(mark);
+            Ok(()) => {
+                self.effects.keep(row, push);
+                Ok(())
             }
+            Err(error) => self.refuse(row, mark, error),
         }
+    }
+
+    #[cold]
+    fn refuse(&mut self, row: u32, mark: usize, error: Error) -> Result<(), Error> {
+        // A value that did not decode explains the error better than the function can.
+        self.state.fault().map_err(|e| e.at(row))?;
+        self.effects.refuse(row, error)?;
+        self.state.undo();
+        self.ctx.timers.truncate(mark);
         Ok(())
     }
 }
