@@ -25,9 +25,9 @@ impl Map for Misbehave {
     fn map(&mut self, row: Action<'_>, out: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
         match row.action {
             "flood" => {
-                // More than a host takes from one batch by default, less than its memory limit.
-                let action = "f".repeat(1 << 20);
-                (0..18).for_each(|_| out.emit(Action { id: row.id, action: &action }));
+                // One row of more than a host takes from one batch by default (16 MiB), built and
+                // written within its memory limit (64 MiB).
+                out.emit(Action { id: row.id, action: &"f".repeat(17 << 20) });
                 Ok(())
             }
             "drop" => Ok(()),
