@@ -1,16 +1,16 @@
 //! Columns between Arrow and blocks: copied out, with their offsets rebased, and read back without a
 //! copy. It knows no frames and no effects.
 
-use crate::schema::data_type;
+use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ByteArrayType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, RecordBatchOptions,
-    StringArray,
+    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, GenericByteArray, PrimitiveArray, RecordBatch,
+    RecordBatchOptions, StringArray,
 };
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer, ToByteSlice};
 use arrow_schema::{ArrowError, SchemaRef};
 use std::ops::Range;
 use std::sync::Arc;
@@ -25,23 +25,31 @@ compile_error!("frames are little-endian, and columns are copied as they lie in 
 /// # Panics
 /// When the array is not of this type: the plan was checked against the schemas.
 pub(super) fn put(block: &mut BlockWriter<'_>, ty: Type, array: &dyn Array, rows: Range<usize>) {
-    assert_eq!(*array.data_type(), data_type(ty), "the plan checked that columns have the function's types");
     let nulls = array.nulls().map(|n| n.slice(rows.start, rows.len())).filter(|n| n.null_count() > 0);
     match &nulls {
         Some(nulls) => put_bits(block, nulls.inner()),
         None => block.buffer(&[]),
     }
-    let data = array.to_data();
-    let first = data.buffers()[0].as_slice();
-    let at = data.offset() + rows.start..data.offset() + rows.end;
-    match ty.width() {
-        Some(width) => block.buffer(&first[at.start * width..at.end * width]),
-        None if ty.is_variable() => {
-            let offsets: &[i32] = &data.buffers()[0].typed_data()[at.start..=at.end];
-            put_variable(block, offsets, data.buffers()[1].as_slice());
-        }
-        None => put_bits(block, &BooleanBuffer::new(data.buffers()[0].clone(), at.start, rows.len())),
+    match ty {
+        Type::Bool => put_bits(block, &array.as_boolean().values().slice(rows.start, rows.len())),
+        Type::I8 => put_fixed::<Int8Type>(block, array, rows),
+        Type::I16 => put_fixed::<Int16Type>(block, array, rows),
+        Type::I32 => put_fixed::<Int32Type>(block, array, rows),
+        Type::I64 => put_fixed::<Int64Type>(block, array, rows),
+        Type::U8 => put_fixed::<UInt8Type>(block, array, rows),
+        Type::U16 => put_fixed::<UInt16Type>(block, array, rows),
+        Type::U32 => put_fixed::<UInt32Type>(block, array, rows),
+        Type::U64 => put_fixed::<UInt64Type>(block, array, rows),
+        Type::F32 => put_fixed::<Float32Type>(block, array, rows),
+        Type::F64 => put_fixed::<Float64Type>(block, array, rows),
+        Type::Timestamp => put_fixed::<TimestampMicrosecondType>(block, array, rows),
+        Type::Utf8 => put_variable(block, array.as_string(), rows),
+        Type::Binary => put_variable(block, array.as_binary(), rows),
     }
+}
+
+fn put_fixed<T: ArrowPrimitiveType>(block: &mut BlockWriter<'_>, array: &dyn Array, rows: Range<usize>) {
+    block.buffer(array.as_primitive::<T>().values()[rows].to_byte_slice());
 }
 
 /// Bits from any bit offset; those behind the last row are 0, so that equal rows give equal bytes.
@@ -57,7 +65,12 @@ fn put_bits(block: &mut BlockWriter<'_>, bits: &BooleanBuffer) {
 }
 
 /// Offsets, moved so that they start at 0, and their data.
-fn put_variable(block: &mut BlockWriter<'_>, offsets: &[i32], data: &[u8]) {
+fn put_variable<T: ByteArrayType<Offset = i32>>(
+    block: &mut BlockWriter<'_>,
+    array: &GenericByteArray<T>,
+    rows: Range<usize>,
+) {
+    let offsets = &array.value_offsets()[rows.start..=rows.end];
     let (first, last) = (offsets[0], offsets[offsets.len() - 1]);
     block.buffer_with(|out| {
         let start = out.len();
@@ -65,7 +78,7 @@ fn put_variable(block: &mut BlockWriter<'_>, offsets: &[i32], data: &[u8]) {
         let slots = out[start..].as_chunks_mut::<4>().0;
         slots.iter_mut().zip(offsets).for_each(|(slot, offset)| *slot = (offset - first).to_le_bytes());
     });
-    block.buffer(&data[first as usize..last as usize]);
+    block.buffer(&array.value_data()[first as usize..last as usize]);
 }
 
 fn malformed(problem: impl Into<String>) -> DecodeError {

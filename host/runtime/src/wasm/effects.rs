@@ -87,14 +87,8 @@ impl EffectsReader {
     /// When one byte is wrong: an unknown output, slot, key, row or metric, a missing value in a
     /// column that is not nullable, text that is not UTF-8. Then nothing of the call holds.
     pub fn read(&self, chunks: &[Chunk], rows: u32, keys: u32) -> Result<Effects, DecodeError> {
-        let bounds = Bounds {
-            outputs: &self.schemas,
-            slots: self.slots,
-            metrics: self.metrics,
-            rows,
-            keys,
-            rows_max: ROWS_MAX,
-        };
+        let bounds =
+            Bounds { outputs: &self.schemas, slots: self.slots, metrics: self.metrics, rows, keys, rows_max: ROWS_MAX };
         let mut effects = Effects::default();
         let mut rows_left = ROWS_MAX;
         for chunk in chunks {
@@ -119,8 +113,7 @@ impl EffectsReader {
                     .ok_or_else(|| DecodeError::new("effects", format!("more than {ROWS_MAX} rows in one call")))?;
                 let output = usize::from(output);
                 let columns = columns::batch(chunk, &block, &self.schemas[output], &self.arrow[output])?;
-                let origins =
-                    origins.map(|o| ScalarBuffer::new(columns::part(chunk, o.as_flattened()), 0, o.len()));
+                let origins = origins.map(|o| ScalarBuffer::new(columns::part(chunk, o.as_flattened()), 0, o.len()));
                 effects.rows.push(OutputRows { output, columns, origins });
             }
             Effect::State { slot, keys, values } => {

@@ -5,7 +5,9 @@ use super::cache::hex;
 use super::error::{CallError, ModuleError};
 use super::guest::Guest;
 use super::instance::{Instance, failure, guest_failure};
-use super::interface::{FRAMES, FrameRange, GuestError, OFFERED, VERSION, interface_name, our_interface, version_track};
+use super::interface::{
+    FRAMES, FrameRange, GuestError, OFFERED, VERSION, interface_name, our_interface, version_track,
+};
 use super::log::LogSink;
 use super::runtime::Runtime;
 use sha2::{Digest, Sha256};

@@ -169,9 +169,9 @@ fn key_arrays(section: &KeySection<'_>, source: Option<(&Batch, usize)>) -> Resu
             let (batch, start) = source.expect("only data frames have rows");
             let start = u32::try_from(start).expect("a batch has fewer than 2^32 rows");
             let indices: UInt32Array = rows.iter().map(|row| row + start).collect::<Vec<u32>>().into();
-            let taken = columns.iter().map(|&c| {
-                take(batch.columns.column(c), &indices, None).expect("first rows lie in the batch")
-            });
+            let taken = columns
+                .iter()
+                .map(|&c| take(batch.columns.column(c), &indices, None).expect("first rows lie in the batch"));
             Ok(KeyValues::Arrays(taken.collect()))
         }
         KeyColumns::Encoded(keys) => {

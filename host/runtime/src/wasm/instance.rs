@@ -46,8 +46,7 @@ impl Instance {
         let missing = "the exports were looked up in this component when it was loaded";
         let process = instance.get_func(&mut store, exports.process).expect(missing);
         let opener = instance.get_func(&mut store, exports.open).expect(missing);
-        let mut instance =
-            Self { store, process, limits: limits.clone(), usable: true, _factory: factory.clone() };
+        let mut instance = Self { store, process, limits: limits.clone(), usable: true, _factory: factory.clone() };
         instance.call(opener, &open.encode(), 0)?;
         Ok(instance)
     }

@@ -59,7 +59,8 @@ impl GuestLog {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             let limit = self.lines_per_second;
-            let text = format!("{dropped} log lines were dropped: more than {limit} in a second (limit log_lines_per_second)");
+            let text =
+                format!("{dropped} log lines were dropped: more than {limit} in a second (limit log_lines_per_second)");
             (self.sink)(Level::Warn, &text);
         }
     }

@@ -5,11 +5,11 @@
 //! [`Factory`] per module (compiled, checked, shared by all instances), an [`Instance`] per guest
 //! (its store, its limits, its deadline). Nothing here knows jobs, epochs, channels, files of data
 //! or state: a call gets a frame and gives back chunks of effects, which the caller may read and
-//! apply. All `unsafe` of the host's Wasm stands in [`sys`].
+//! apply. All `unsafe` of the host's Wasm stands in `sys`.
 
-pub mod effects;
 mod cache;
 mod columns;
+pub mod effects;
 mod error;
 mod factory;
 pub mod frame;

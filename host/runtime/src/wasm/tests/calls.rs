@@ -34,7 +34,8 @@ fn chunks_arrive_as_they_were_pushed() {
         assert_eq!(chunks.len(), 1);
         assert_eq!(chunks[0].bytes(), chunk);
         assert_eq!(chunks[0].bytes().as_ptr().addr() % 64, 0);
-        let effects = EffectsReader::new(&super::guests::function()).read(&chunks, 2, 0).expect("the effects are right");
+        let effects =
+            EffectsReader::new(&super::guests::function()).read(&chunks, 2, 0).expect("the effects are right");
         assert_eq!(effects.metrics, [(0, 7u64.to_le_bytes())]);
         assert_eq!((effects.rejects[0].row, effects.rejects[0].message.as_str()), (1, "no"));
     }
@@ -75,8 +76,7 @@ fn a_panic_is_told_with_its_place() {
 #[test]
 fn an_endless_loop_meets_its_deadline_and_neighbours_go_on() {
     let neighbour = Source::default().load().expect("the module is in order");
-    let mut neighbour =
-        neighbour.instantiate(&OpenContext::default(), &Limits::default(), silent()).expect("it opens");
+    let mut neighbour = neighbour.instantiate(&OpenContext::default(), &Limits::default(), silent()).expect("it opens");
     let spinner = std::thread::spawn(|| process(&Source::process(SPIN), &short()));
     let mut calls = 0;
     while !spinner.is_finished() || calls == 0 {

@@ -37,7 +37,9 @@ fn is_valid(nulls: &Option<NullBuffer>, i: usize) -> bool {
 }
 
 fn mix(seed: u64, i: usize) -> u64 {
-    (seed.wrapping_add(i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    (seed.wrapping_add(i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .rotate_left(29)
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9)
 }
 
 /// Columns of all types, some nullable, and a slice of them.

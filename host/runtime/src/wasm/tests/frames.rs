@@ -94,16 +94,16 @@ proptest! {
 /// Keys have one NaN and one zero.
 fn canonical(array: arrow_array::ArrayRef) -> arrow_array::ArrayRef {
     match array.data_type() {
-        arrow_schema::DataType::Float32 => {
-            std::sync::Arc::new(array.as_primitive::<Float32Type>().unary::<_, Float32Type>(|v| {
-                if v.is_nan() { f32::from_bits(0x7fc0_0000) } else { v + 0.0 }
-            }))
-        }
-        arrow_schema::DataType::Float64 => {
-            std::sync::Arc::new(array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| {
-                if v.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { v + 0.0 }
-            }))
-        }
+        arrow_schema::DataType::Float32 => std::sync::Arc::new(
+            array
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|v| if v.is_nan() { f32::from_bits(0x7fc0_0000) } else { v + 0.0 }),
+        ),
+        arrow_schema::DataType::Float64 => std::sync::Arc::new(
+            array
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|v| if v.is_nan() { f64::from_bits(0x7ff8_0000_0000_0000) } else { v + 0.0 }),
+        ),
         _ => array,
     }
 }

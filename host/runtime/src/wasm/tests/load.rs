@@ -68,12 +68,18 @@ fn features_that_are_off() {
         ("threads", "(module (memory 1 1 shared))"),
         ("memory64", "(module (memory i64 1))"),
         ("multi-memory", "(module (memory 1) (memory 1))"),
-        ("relaxed SIMD", "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))"),
+        (
+            "relaxed SIMD",
+            "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))",
+        ),
         ("tail calls", "(module (func $f (return_call $f)))"),
         ("exceptions", "(module (tag))"),
         ("gc", "(module (type (struct (field i32))))"),
         ("function references", "(module (type $t (func)) (func (param (ref $t))))"),
-        ("wide arithmetic", "(module (func (param i64 i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 1))))"),
+        (
+            "wide arithmetic",
+            "(module (func (param i64 i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 1))))",
+        ),
     ] {
         let text = format!("(component (core {}", module.strip_prefix('(').expect("a list")) + ")";
         let bytes = wat::parse_str(&text).expect("the text is a component");
