@@ -94,13 +94,11 @@ fn sigterm_drains_and_the_next_run_goes_on() {
 
 #[test]
 fn a_drain_that_takes_too_long_ends_at_its_deadline() {
-    let job = counting_job("epoch: 20ms\ndrain_timeout: 300ms\nlimits: { deadline: 1m }", "rate: 20000");
+    let job = counting_job("epoch: 20ms\ndrain_timeout: 1s\nlimits: { deadline: 1m }", "rate: 20000");
     let stuck = "{\"account\":\"z\",\"id\":1,\"amount\":1,\"action\":\"loop\"}\n";
     job.write("in/0.ndjson", lines("k") + stuck);
     let mut running = Running::start(job.command(&[]));
-    until("only the endless row is left", || {
-        running.has_ended() || job.csv_rows("out").len() > LINES as usize - 5_000
-    });
+    until("only the endless row is left", || running.has_ended() || job.csv_rows("out").len() > LINES as usize - 5_000);
     // The loop may be reached at any moment from here on; the drain must end either way.
     let pid = running.pid().to_string();
     until("the job hangs in its endless row", || {
@@ -109,7 +107,7 @@ fn a_drain_that_takes_too_long_ends_at_its_deadline() {
         running.has_ended() || job.csv_rows("out").len() == before
     });
     assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs").success());
-    refused(&running.wait().expect("it ends"), 143, &["drain_timeout", "300ms"]);
+    refused(&running.wait().expect("it ends"), 143, &["drain_timeout", "1s"]);
     job.write("in/0.ndjson", lines("k") + stuck);
     let yaml = std::fs::read_to_string(job.path("job.yaml")).expect("it was written");
     job.write("job.yaml", yaml.replace("deadline: 1m", "deadline: 10ms"));

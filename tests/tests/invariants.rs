@@ -135,7 +135,10 @@ fn sums_are_conserved_at_every_epoch_that_a_kill_leaves_behind() {
             }
         }
         assert_eq!(epochs.last().map(|e| e.1), Some(ROWS), "the job read everything");
-        assert!(epochs.iter().filter(|e| e.1 > 0 && e.1 < ROWS).count() >= 3, "too few looks in the middle: {epochs:?}");
+        assert!(
+            epochs.iter().filter(|e| e.1 > 0 && e.1 < ROWS).count() >= 3,
+            "too few looks in the middle: {epochs:?}"
+        );
         assert_eq!(job.csv_rows("out").len() as i64, ROWS);
     }
 }

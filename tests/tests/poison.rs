@@ -213,7 +213,11 @@ sinks:
 ",
         module("probe").display()
     ));
-    let lines: String = ["ok", "flood", "ok", "drop"].iter().enumerate().map(|(i, a)| format!("{}\n", json!({"id":i,"action":a}))).collect();
+    let lines: String = ["ok", "flood", "ok", "drop"]
+        .iter()
+        .enumerate()
+        .map(|(i, a)| format!("{}\n", json!({"id":i,"action":a})))
+        .collect();
     job.write("in.ndjson", lines);
     job.run(&[]).ok();
     let ids: Vec<_> = job.json_rows("out").iter().map(|r| r["id"].as_i64()).collect();

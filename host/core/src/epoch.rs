@@ -112,10 +112,8 @@ impl Epochs {
     /// later one.
     pub fn handed_in(&mut self, subtask: usize, epoch: u64, ended: bool) -> Result<Option<Action>, EpochError> {
         let open = self.open.get_mut(&epoch).ok_or_else(|| EpochError(format!("epoch {epoch} is not open")))?;
-        let part = open
-            .handed_in
-            .get_mut(subtask)
-            .ok_or_else(|| EpochError(format!("subtask {subtask} does not exist")))?;
+        let part =
+            open.handed_in.get_mut(subtask).ok_or_else(|| EpochError(format!("subtask {subtask} does not exist")))?;
         if std::mem::replace(part, true) {
             return Err(EpochError(format!("subtask {subtask} handed in epoch {epoch} twice")));
         }

@@ -97,7 +97,9 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceConnector {
     /// Files that a glob names, relative to the job file's directory when not absolute.
-    File { path: PathBuf },
+    File {
+        path: PathBuf,
+    },
     Stdin,
 }
 

@@ -3,8 +3,8 @@
 //! a point costs one load. Points stand only where epochs pass, never on a row's road.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every point, in the order in which an epoch comes to them.
 pub const ALL: [&str; 9] = [

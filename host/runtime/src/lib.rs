@@ -2,11 +2,11 @@
 
 pub mod batch;
 pub mod carrier;
+pub mod connect;
 pub mod exchange;
 pub mod failpoint;
-pub mod fragment;
-pub mod wasm;
-pub mod connect;
 pub mod format;
+pub mod fragment;
 pub mod schema;
 pub mod state;
+pub mod wasm;

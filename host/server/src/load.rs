@@ -56,9 +56,7 @@ fn factories(
                 Err(format!("there is no file {}; build the module with `wasmill build CRATE`", path.display()))
             }
             Err(e) => Err(format!("{} cannot be read: {e}", path.display())),
-            Ok(bytes) => {
-                Factory::load(runtime, &bytes, &spec.limits).map_err(|e| format!("{}: {e}", path.display()))
-            }
+            Ok(bytes) => Factory::load(runtime, &bytes, &spec.limits).map_err(|e| format!("{}: {e}", path.display())),
         };
         match loaded {
             Ok(factory) => {

@@ -1,13 +1,14 @@
 //! Building the subtasks of a plan: opens functions, state and sources, and lays the channels.
 
+use super::Opened;
 use super::error::RunError;
+use super::log::guest_log;
 use super::outlets::Outlets;
 use super::progress::Counters;
 use super::sinks::encoder_of;
 use super::source::{Pace, SourceSubtask, position_key};
 use super::subtask::{ChannelSubtask, Worker};
 use super::task::{Control, Event};
-use super::Opened;
 use crate::connect::{self, SourceOptions, SourceReader};
 use crate::exchange::{self, Message, Outlet};
 use crate::fragment::dead_letters::DeadLetters;
@@ -16,7 +17,6 @@ use crate::fragment::guest::Guest;
 use crate::fragment::sink::SinkOperator;
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
 use crate::state::KeyedState;
-use super::log::guest_log;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,7 +100,8 @@ pub fn subtasks(
                 let inlets = wiring.inlets.remove(&(f, subtask)).unwrap_or_default();
                 let alignment = Alignment::new(inlets.len(), builder.epoch);
                 let committed = committed.clone();
-                let subtask = ChannelSubtask { worker, inlets, alignment, committed, seen_committed: builder.epoch - 1 };
+                let subtask =
+                    ChannelSubtask { worker, inlets, alignment, committed, seen_committed: builder.epoch - 1 };
                 built.channels.push((name, subtask));
             }
         }

@@ -128,6 +128,7 @@ impl<'a> Opened<'a> {
         let subtasks = sources.len() + channels.len();
 
         let (requests, request_receiver) = crossbeam_channel::unbounded();
+        let db = self.db.clone();
         let committer = Committer {
             db: self.db,
             sinks: self.sinks,
@@ -173,7 +174,10 @@ impl<'a> Opened<'a> {
             task::Event::Failed(error) if !error.is_consequence() => Some(error),
             _ => None,
         });
-        summary.and_then(|s| late.map_or(Ok(s), Err))
+        let mut summary = summary?;
+        // Recording that everything was published took one more epoch.
+        summary.progress.epoch = db.committed_epoch();
+        late.map_or(Ok(summary), Err)
     }
 }
 

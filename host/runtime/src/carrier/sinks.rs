@@ -68,7 +68,9 @@ impl Sinks {
                 let subtask = key[prefix.len()..].parse::<u16>().ok();
                 let target = serde_json::from_slice(value).ok();
                 let (Some(subtask), Some(target)) = (subtask, target) else {
-                    return Err(RunError::Bug(format!("the state holds an unreadable position of sink {name:?}: {key}")));
+                    return Err(RunError::Bug(format!(
+                        "the state holds an unreadable position of sink {name:?}: {key}"
+                    )));
                 };
                 self.next.insert((name.to_owned(), subtask), target);
             }
@@ -112,13 +114,16 @@ impl Sinks {
         bytes: Vec<u8>,
         now_micros: i64,
     ) -> Result<OutboxEntry, RunError> {
-        let publisher =
-            self.publishers.get(&sink).ok_or_else(|| RunError::Bug(format!("sink {sink:?} has bytes but is not open")))?;
+        let publisher = self
+            .publishers
+            .get(&sink)
+            .ok_or_else(|| RunError::Bug(format!("sink {sink:?} has bytes but is not open")))?;
         let Publisher::File { header, roll, .. } = publisher else {
             return Ok(OutboxEntry { epoch, sink, subtask, bytes });
         };
         let now_ms = now_micros / 1000;
-        let next = self.next.entry((sink.clone(), subtask)).or_insert(FileTarget { file: 0, offset: 0, opened_at_ms: now_ms });
+        let next =
+            self.next.entry((sink.clone(), subtask)).or_insert(FileTarget { file: 0, offset: 0, opened_at_ms: now_ms });
         let (len, header_len) = (bytes.len() as u64, header.len() as u64);
         let (target, after) = file_sink::plan(*next, len, header_len, *roll, now_ms);
         *next = after;
@@ -134,7 +139,11 @@ impl Sinks {
     /// Puts an entry of the outbox where it belongs. Doing it again changes nothing.
     pub fn publish(&mut self, entry: &OutboxEntry) -> Result<(), RunError> {
         let Some(publisher) = self.publishers.get(&entry.sink) else {
-            tracing::warn!(sink = entry.sink, epoch = entry.epoch, "the job no longer has this sink; its last bytes are dropped");
+            tracing::warn!(
+                sink = entry.sink,
+                epoch = entry.epoch,
+                "the job no longer has this sink; its last bytes are dropped"
+            );
             return Ok(());
         };
         let fail = |source| RunError::Sink { operator: entry.sink.clone(), source };

@@ -44,12 +44,7 @@ impl Worker {
     }
 
     /// Ends an epoch: passes the barrier on and hands in what the epoch leaves behind.
-    pub fn barrier(
-        &mut self,
-        epoch: u64,
-        ended: bool,
-        positions: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), RunError> {
+    pub fn barrier(&mut self, epoch: u64, ended: bool, positions: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
         self.outlets.broadcast(&Message::Barrier(epoch)).map_err(FragmentError::from)?;
         failpoint::hit("subtask.barrier");
         let part = self.fragment.prepare_barrier(epoch);

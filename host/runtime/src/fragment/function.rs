@@ -147,7 +147,8 @@ impl FunctionOperator {
 
     /// Rows that stay within the byte limit, judged by the batch's average row.
     fn rows_per_call(&self, batch: &Batch) -> usize {
-        let bytes: usize = batch.columns.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+        let bytes: usize =
+            batch.columns.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum();
         let average = (bytes / batch.rows().max(1)).max(1) as u64;
         let by_bytes = usize::try_from(self.limits.batch_bytes / average).unwrap_or(usize::MAX);
         by_bytes.clamp(1, self.batch_rows())
@@ -326,8 +327,7 @@ impl FunctionOperator {
             }
         }
         for reject in &effects.rejects {
-            let reason =
-                Reason { kind: "rejected", code: Some(reject.code), message: reject.message.clone() };
+            let reason = Reason { kind: "rejected", code: Some(reject.code), message: reject.message.clone() };
             self.refuse(work, start + reject.row as usize, &reason, dead)?;
         }
         for rows in effects.rows {

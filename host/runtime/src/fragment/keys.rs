@@ -37,8 +37,7 @@ impl RowKeys {
     /// of these types.
     pub fn encode(&mut self, batch: &RecordBatch, columns: &[usize], types: &[Type], rows: Range<usize>) {
         self.0.clear();
-        let columns: Vec<_> =
-            columns.iter().zip(types).map(|(&c, &ty)| Column::new(ty, batch.column(c))).collect();
+        let columns: Vec<_> = columns.iter().zip(types).map(|(&c, &ty)| Column::new(ty, batch.column(c))).collect();
         match columns.as_slice() {
             [Column::I64(a)] if a.null_count() == 0 => self.encode_each(rows, |out, i| key::put_i64(out, a.value(i))),
             [Column::Utf8(a)] if a.null_count() == 0 => {
