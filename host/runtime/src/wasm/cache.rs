@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
+/// A symbolic link in place of the key file is not followed.
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
 const MAGIC: &[u8; 4] = b"WMC1";
 const TAG_BYTES: usize = 32;
 const KEY_BYTES: usize = 32;
@@ -147,7 +149,7 @@ fn read_or_make_key(dir: &Path) -> io::Result<[u8; KEY_BYTES]> {
 
 /// `None` when there is none. One that others could read or that has another size is removed.
 fn read_key(path: &Path) -> io::Result<Option<[u8; KEY_BYTES]>> {
-    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
+    let file = match OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),

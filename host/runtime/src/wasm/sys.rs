@@ -1,6 +1,7 @@
 //! The only file of the host's Wasm with `unsafe`: loading compiled code, and the CPU clock of a
 //! thread. It decides nothing.
 
+use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -31,10 +32,7 @@ pub(super) fn load_compiled(engine: &Engine, code: &TrustedCode<'_>) -> wasmtime
 
 /// The CPU time that this thread has used since it started.
 pub(super) fn thread_cpu_time() -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid, writable timespec for the whole call.
-    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
-    assert_eq!(status, 0, "every supported system has a CPU clock per thread");
+    let time = clock_gettime(ClockId::ThreadCPUTime);
     let nanos = u32::try_from(time.tv_nsec).expect("nanoseconds are below 10^9");
     Duration::new(u64::try_from(time.tv_sec).expect("CPU time is never negative"), nanos)
 }
