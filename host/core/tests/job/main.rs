@@ -3,6 +3,7 @@
 mod broken;
 mod mutations;
 mod plans;
+mod reference;
 mod resolve;
 mod support;
 mod syntax;
