@@ -10,6 +10,7 @@ pub mod epoch;
 pub mod job;
 pub mod life;
 pub mod limits;
+pub mod nexmark;
 pub mod plan;
 pub mod units;
 pub mod watermark;

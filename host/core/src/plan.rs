@@ -2,6 +2,7 @@
 //! operators are cut into fragments at the exchanges.
 
 use crate::limits::Limits;
+use crate::nexmark::Nexmark;
 use std::path::PathBuf;
 use std::time::Duration;
 use wasmill_abi::manifest::{ConfigValue, Function};
@@ -101,6 +102,8 @@ pub enum SourceConnector {
         path: PathBuf,
     },
     Stdin,
+    /// Rows that are made, not read.
+    Generator(Nexmark),
 }
 
 /// Where event time comes from.

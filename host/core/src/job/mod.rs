@@ -34,6 +34,7 @@
 //! ```
 
 mod check;
+mod generator;
 mod operators;
 mod parse;
 mod problem;

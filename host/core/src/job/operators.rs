@@ -1,5 +1,6 @@
 //! Reads one source, function or sink of a job file.
 
+use super::generator;
 use super::problem::{Problem, Problems};
 use super::settings::{
     EVERY_ROWS, EVERY_ROWS_DEFAULT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
@@ -14,7 +15,21 @@ use std::path::Path;
 use std::time::Duration;
 use wasmill_abi::{Field, Schema};
 
-const SOURCE_KEYS: &[&str] = &["connector", "path", "format", "schema", "event_time", "rate", "parallelism"];
+const SOURCE_KEYS: &[&str] = &[
+    "connector",
+    "path",
+    "format",
+    "schema",
+    "dataset",
+    "stream",
+    "events",
+    "keys",
+    "partitions",
+    "columns",
+    "event_time",
+    "rate",
+    "parallelism",
+];
 const FUNCTION_KEYS: &[&str] = &["module", "function", "input", "key", "on_error", "parallelism", "config"];
 const SINK_KEYS: &[&str] = &["connector", "path", "format", "input", "roll", "parallelism"];
 const EVENT_TIME_KEYS: &[&str] = &["column", "max_delay", "every"];
@@ -28,6 +43,7 @@ const ON_ERROR: &[(&str, OnError)] =
 enum SourceKind {
     File,
     Stdin,
+    Generator,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -52,20 +68,12 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
     let Some(mut walk) = Walk::start(node, &what, spec.name.span, SOURCE_KEYS, problems) else {
         return spec;
     };
-    let kinds = &[("file", SourceKind::File), ("stdin", SourceKind::Stdin)];
+    let kinds = &[("file", SourceKind::File), ("stdin", SourceKind::Stdin), ("generator", SourceKind::Generator)];
     let kind = walk.required("connector", one_of(kinds)).map(|k| k.value);
-    spec.connector = source_connector(&mut walk, kind);
-    let by_path = match &spec.connector {
-        Some(SourceConnector::File { path }) => format_of(path),
-        _ => None,
-    };
-    // A path that could not be read might have told the format.
-    if by_path.is_none() && spec.connector.is_some() {
-        walk.require("format");
+    match kind {
+        Some(SourceKind::Generator) => generated(&mut walk, &mut spec),
+        _ => read(&mut walk, kind, &mut spec),
     }
-    spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
-    walk.require("schema");
-    spec.schema = schema(&mut walk);
     spec.event_time = event_time(&mut walk);
     spec.rate = walk.optional("rate", number(RATE)).map(|r| r.value);
     spec.parallelism = walk.optional("parallelism", parallelism);
@@ -77,6 +85,34 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
     spec
 }
 
+/// A source that makes its rows.
+fn generated(walk: &mut Walk<'_, '_>, spec: &mut SourceSpec) {
+    walk.refuse(&["path", "format", "schema"], "connector `generator` makes its rows; see `columns`");
+    if let Some((generator, schema)) = generator::generator(walk) {
+        spec.connector = Some(SourceConnector::Generator(generator));
+        spec.schema = Some(schema);
+        // No bytes are read, so any format would do.
+        spec.format = Some(Format::Ndjson);
+    }
+}
+
+/// A source that reads bytes.
+fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec) {
+    walk.refuse(generator::KEYS, "only connector `generator` has them");
+    spec.connector = source_connector(walk, kind);
+    let by_path = match &spec.connector {
+        Some(SourceConnector::File { path }) => format_of(path),
+        _ => None,
+    };
+    // A path that could not be read might have told the format.
+    if by_path.is_none() && spec.connector.is_some() {
+        walk.require("format");
+    }
+    spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
+    walk.require("schema");
+    spec.schema = schema(walk);
+}
+
 fn source_connector(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>) -> Option<SourceConnector> {
     match kind? {
         SourceKind::File => Some(SourceConnector::File { path: walk.required("path", path)?.value }),
@@ -84,6 +120,7 @@ fn source_connector(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>) -> Option
             walk.refuse(&["path"], "connector `stdin` has none");
             Some(SourceConnector::Stdin)
         }
+        SourceKind::Generator => None,
     }
 }
 

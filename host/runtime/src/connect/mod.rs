@@ -7,7 +7,9 @@
 mod error;
 pub mod file_sink;
 mod file_source;
+mod generator;
 mod input;
+mod nexmark;
 mod partition;
 mod partitions;
 mod position;
@@ -107,6 +109,7 @@ pub trait SourceReader: Send {
 pub fn open_source(options: SourceOptions<'_>) -> Result<Box<dyn SourceReader>, SourceError> {
     match &options.source.connector {
         SourceConnector::File { .. } => Ok(Box::new(file_source::FileSource::open(options)?)),
+        SourceConnector::Generator(what) => Ok(Box::new(generator::GeneratorSource::open(options, what)?)),
         SourceConnector::Stdin => Ok(Box::new(stdin_source::StdinSource::open(options, std::io::stdin())?)),
     }
 }

@@ -1,5 +1,6 @@
 //! Which files a source has. It numbers none: numbers are kept for good where positions are.
 
+use super::generator::partition_name;
 use super::{STDIN, SourceError};
 use glob::{MatchOptions, Pattern, glob_with};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use wasmill_core::plan::{Source, SourceConnector};
 pub fn list_partitions(source: &Source, base: &Path) -> Result<Vec<String>, SourceError> {
     match &source.connector {
         SourceConnector::Stdin => Ok(vec![STDIN.to_owned()]),
+        SourceConnector::Generator(what) => {
+            Ok((0..what.partitions).map(|p| partition_name(p, what.partitions)).collect())
+        }
         SourceConnector::File { path } => {
             let files = expand(path, base)?;
             if files.is_empty() {
