@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use wasmill_core::printable;
 
 const CLEAR_LINE: &str = "\r\x1b[2K";
 
@@ -105,7 +106,8 @@ impl Terminal {
         if self.json {
             self.note(&failure_json(failure).to_string());
         } else {
-            self.note(&format!("{} {failure}", self.err.error("error:")));
+            // Messages quote files, rows and functions: strangers' text.
+            self.note(&format!("{} {}", self.err.error("error:"), printable::lines(&failure.to_string())));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The manifest of a module for people and for programs. It must not judge the module.
+//! The manifest of a module for people and for programs. It must not judge the
+//! module, nor believe it: its names and texts are a stranger's.
 
 use crate::terminal::{Palette, Terminal, grouped};
 use serde_json::{Value, json};
@@ -6,6 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 use wasmill_abi::Schema;
 use wasmill_abi::manifest::{ConfigField, ConfigValue, Function, MetricKind};
+use wasmill_core::printable::{lines, one_line};
 use wasmill_server::modules::ModuleReport;
 
 /// Where the second column starts, and where lines end if they can.
@@ -23,7 +25,8 @@ pub fn print(report: &ModuleReport, path: &Path, terminal: &Terminal) -> anyhow:
 
 fn text(report: &ModuleReport, path: &Path, palette: &Palette) -> String {
     let manifest = &report.manifest;
-    let mut out = format!("{} {}\n", palette.heading(&format!("{} {}", manifest.name, manifest.version)), manifest.sdk);
+    let name = one_line(&format!("{} {}", manifest.name, manifest.version)).into_owned();
+    let mut out = format!("{} {}\n", palette.heading(&name), one_line(&manifest.sdk));
     line(&mut out, "module", &path.display().to_string());
     line(&mut out, "size", &format!("{} bytes", grouped(report.bytes)));
     line(&mut out, "sha256", &report.sha256);
@@ -40,9 +43,9 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
         None => "map".to_owned(),
         Some(key) => format!("keyed by {key}"),
     };
-    let _ = writeln!(out, "{} {}", palette.heading(&function.name), palette.dim(&kind));
+    let _ = writeln!(out, "{} {}", palette.heading(&one_line(&function.name)), palette.dim(&one_line(&kind)));
     if !function.doc.is_empty() {
-        let _ = writeln!(out, "  {}", wrapped(function.doc.split_whitespace(), " ", 2));
+        let _ = writeln!(out, "  {}", lines(&wrapped(function.doc.split_whitespace(), " ", 2)));
     }
     line(out, "input", &columns(&function.input));
     for output in &function.outputs {
@@ -60,7 +63,7 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
 }
 
 fn line(out: &mut String, label: &str, value: &str) {
-    let _ = writeln!(out, "  {label:<width$}{value}", width = INDENT - 2);
+    let _ = writeln!(out, "  {label:<width$}{}", lines(value), width = INDENT - 2);
 }
 
 fn columns(schema: &Schema) -> String {

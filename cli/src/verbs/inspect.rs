@@ -1,7 +1,7 @@
 //! `wasmill inspect`: the manifest of a module file, or why it is not one of ours.
 
 use crate::author::report;
-use crate::exit::Failure;
+use crate::exit::{Failure, Status};
 use crate::terminal::Terminal;
 use std::path::{Path, PathBuf};
 use wasmill_core::limits::Limits;
@@ -21,13 +21,12 @@ pub struct Args {
 }
 
 pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
-    let bytes = read(&args.module)?;
+    let path = &args.module;
+    let status = if path.exists() { Status::Refused } else { Status::Usage };
+    let bytes =
+        modules::read(path, &Limits::default()).map_err(|told| Failure::new(status, anyhow::Error::msg(told)))?;
     let report = accept(&args.module, &bytes)?;
     Ok(report::print(&report, &args.module, terminal)?)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|e| Failure::usage(format!("cannot read module {}: {e}", path.display())))
 }
 
 /// The host's own check of a module, with the limits that jobs have by default.

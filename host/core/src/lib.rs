@@ -12,5 +12,6 @@ pub mod life;
 pub mod limits;
 pub mod nexmark;
 pub mod plan;
+pub mod printable;
 pub mod units;
 pub mod watermark;

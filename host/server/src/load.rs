@@ -1,12 +1,13 @@
 //! From a job file to a checked plan with its modules loaded.
 
+use crate::files;
 use crate::local::{RunError, RunErrorKind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmill_core::job::{self, JobSpec, Overrides, Problem, Problems};
 use wasmill_core::plan::Plan;
-use wasmill_runtime::wasm::{Factory, Runtime};
+use wasmill_runtime::wasm::{Factory, Runtime, WasmError};
 
 /// A job that may be run.
 pub struct Loaded {
@@ -19,17 +20,15 @@ pub struct Loaded {
 /// Reads, loads and checks everything that a job file names. All that is wrong is told at once.
 pub fn load(job_file: &Path, overrides: &Overrides) -> Result<Loaded, RunError> {
     let shown = job_file.display().to_string();
-    let text = std::fs::read_to_string(job_file).map_err(|e| {
-        RunError::new(RunErrorKind::Spec, format!("the job file {shown} cannot be read: {e}; check its path"))
-    })?;
+    let text = files::job_text(job_file).map_err(|told| RunError::new(RunErrorKind::Spec, told))?;
     let base = match job_file.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
         _ => PathBuf::from("."),
     };
     let (spec, mut problems) = job::parse_lenient(&text);
     let Some(spec) = spec else { return Err(refused(&shown, &problems)) };
-    let runtime = Runtime::new(code_cache().as_deref())
-        .map_err(|e| RunError::new(RunErrorKind::Module, format!("WebAssembly cannot be run here: {e}")))?;
+    let runtime =
+        runtime().map_err(|e| RunError::new(RunErrorKind::Module, format!("WebAssembly cannot be run here: {e}")))?;
     let factories = factories(&spec, &base, &runtime, &mut problems);
     let manifests = factories.iter().map(|(name, f)| (name.clone(), f.manifest().clone())).collect();
     match job::check(&spec, &manifests, overrides) {
@@ -50,14 +49,10 @@ fn factories(
 ) -> BTreeMap<String, Arc<Factory>> {
     let mut factories = BTreeMap::new();
     for (name, path, span) in spec.modules() {
-        let path = base.join(path);
-        let loaded = match std::fs::read(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                Err(format!("there is no file {}; build the module with `wasmill build CRATE`", path.display()))
-            }
-            Err(e) => Err(format!("{} cannot be read: {e}", path.display())),
-            Ok(bytes) => Factory::load(runtime, &bytes, &spec.limits).map_err(|e| format!("{}: {e}", path.display())),
-        };
+        let path = if base == Path::new(".") { path.to_owned() } else { base.join(path) };
+        let loaded = files::module_bytes(&path, spec.limits.module_bytes).and_then(|bytes| {
+            Factory::load(runtime, &bytes, &spec.limits).map_err(|e| format!("{}: {e}", path.display()))
+        });
         match loaded {
             Ok(factory) => {
                 factories.insert(name.to_owned(), factory);
@@ -71,11 +66,23 @@ fn factories(
 }
 
 fn refused(file: &str, problems: &Problems) -> RunError {
-    RunError::new(RunErrorKind::Spec, problems.render(file))
+    RunError::new(RunErrorKind::Spec, format!("the job file {file} is refused\n{}", problems.render(file).trim_end()))
+}
+
+/// WebAssembly with a cache of compiled code, or without one when it cannot be used: then every
+/// start compiles again, which is no reason not to run.
+pub fn runtime() -> Result<Arc<Runtime>, WasmError> {
+    match Runtime::new(code_cache().as_deref()) {
+        Err(e @ WasmError::Cache { .. }) => {
+            tracing::warn!("{e}. Modules are compiled again at every start until then");
+            Runtime::new(None)
+        }
+        other => other,
+    }
 }
 
 /// Where compiled code is kept between runs: the user's cache directory, if there is one.
-pub fn code_cache() -> Option<PathBuf> {
+fn code_cache() -> Option<PathBuf> {
     let from = |variable: &str| std::env::var_os(variable).filter(|v| !v.is_empty()).map(PathBuf::from);
     let cache = from("XDG_CACHE_HOME").or_else(|| from("HOME").map(|home| home.join(".cache")))?;
     Some(cache.join("wasmill").join("code"))

@@ -1,13 +1,14 @@
 //! Running one job in this process, from its job file to its end.
 
 use crate::load::{self, Loaded};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmill_core::job::Overrides;
+use wasmill_core::plan::Plan;
 use wasmill_runtime::carrier;
 
-pub use wasmill_runtime::carrier::Stop;
+pub use wasmill_runtime::carrier::{MetricTotal, MetricValue, Stop};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -27,6 +28,10 @@ pub struct Progress {
     pub rows_in: u64,
     pub rows_out: u64,
     pub dead_letters: u64,
+    /// Rows and timers that failed and were dropped, by `on_error: skip`.
+    pub skipped: u64,
+    /// What the functions reported.
+    pub metrics: Vec<MetricTotal>,
     /// Since the last report.
     pub rows_per_second: f64,
     /// The last committed epoch.
@@ -48,6 +53,10 @@ pub struct Summary {
     pub rows_in: u64,
     pub rows_out: u64,
     pub dead_letters: u64,
+    /// Rows and timers that failed and were dropped, by `on_error: skip`.
+    pub skipped: u64,
+    /// What the functions reported.
+    pub metrics: Vec<MetricTotal>,
     pub epoch: u64,
     pub elapsed: Duration,
     /// Every input was read to its end; otherwise the job was drained.
@@ -109,6 +118,11 @@ impl From<carrier::RunError> for RunError {
     }
 }
 
+/// Everything that is wrong with a job file and its modules, or its plan, without running it.
+pub fn check(job_file: &Path) -> Result<Plan, RunError> {
+    load::load(job_file, &Overrides::default()).map(|loaded| loaded.plan)
+}
+
 /// Runs a job until its input ends, `stop` is requested, or it fails. `observer` hears of progress
 /// about five times a second, and once at the end.
 pub fn run(options: RunOptions, stop: Arc<Stop>, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
@@ -124,6 +138,8 @@ pub fn run(options: RunOptions, stop: Arc<Stop>, observer: &mut dyn FnMut(&Progr
         rows_in: last.rows_in,
         rows_out: last.rows_out,
         dead_letters: last.dead_letters,
+        skipped: last.skipped,
+        metrics: last.metrics,
         epoch: last.epoch,
         elapsed: last.elapsed,
         finished: summary.ended,
@@ -136,6 +152,8 @@ fn progress(p: &carrier::Progress, resumed_from: Option<u64>) -> Progress {
         rows_in: p.rows_in,
         rows_out: p.rows_out,
         dead_letters: p.dead_letters,
+        skipped: p.skipped,
+        metrics: p.metrics.clone(),
         rows_per_second: p.rows_per_second,
         epoch: p.epoch,
         event_time: p.event_time,

@@ -1,8 +1,9 @@
 //! Looking into module files.
 
+use std::path::Path;
 use wasmill_abi::manifest::Manifest;
 use wasmill_core::limits::Limits;
-use wasmill_runtime::wasm::{self, Factory, Runtime};
+use wasmill_runtime::wasm::{self, Factory};
 
 /// Why a module is refused.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +28,17 @@ pub struct ModuleReport {
     pub manifest: Manifest,
 }
 
+/// The bytes of a module file, when it is a file and not above the limit of modules.
+///
+/// # Errors
+/// What to tell the user, naming the file.
+pub fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
+    crate::files::module_bytes(path, limits.module_bytes)
+}
+
 /// Compiles and checks a module as a job would, and reads its manifest.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<ModuleReport, ModuleError> {
-    let runtime = Runtime::new(crate::load::code_cache().as_deref())?;
+    let runtime = crate::load::runtime()?;
     let factory = Factory::load(&runtime, bytes, limits)?;
     Ok(ModuleReport {
         sha256: factory.sha256().to_owned(),

@@ -15,6 +15,10 @@ pub enum SourceError {
     #[error("{pattern:?} is not a usable file pattern: {reason}; correct the source's path")]
     Pattern { pattern: String, reason: String },
     #[error(
+        "input {path} is no regular file: pipes and devices cannot be read again after a crash; write their data into a file, or use the connector `stdin`"
+    )]
+    Irregular { path: PathBuf },
+    #[error(
         "input file {path} has vanished, and was read only up to byte {offset}; put it back and start the job again"
     )]
     Vanished { path: PathBuf, offset: u64 },

@@ -21,7 +21,8 @@ pub fn list_partitions(source: &Source, base: &Path) -> Result<Vec<String>, Sour
         SourceConnector::File { path } => {
             let files = expand(path, base)?;
             if files.is_empty() {
-                return Err(no_files(path, base));
+                let is_directory = base.join(path).is_dir();
+                return Err(if is_directory { directory(path) } else { no_files(path, base) });
             }
             Ok(files)
         }
@@ -38,6 +39,11 @@ fn no_files(path: &Path, base: &Path) -> SourceError {
     let fixed: PathBuf =
         path.parent().unwrap_or(Path::new("")).components().take_while(|c| !is_wild(c.as_os_str())).collect();
     SourceError::NoFiles { pattern: path.display().to_string(), directory: base.join(fixed) }
+}
+
+fn directory(path: &Path) -> SourceError {
+    let reason = format!("it is a directory; to read its files write {:?}", path.join("*").display().to_string());
+    SourceError::Pattern { pattern: path.display().to_string(), reason }
 }
 
 fn is_wild(part: &std::ffi::OsStr) -> bool {
@@ -60,8 +66,11 @@ fn expand(path: &Path, base: &Path) -> Result<Vec<String>, SourceError> {
             let path = e.path().to_owned();
             SourceError::Io { path, offset: 0, source: e.into() }
         })?;
-        if found.is_dir() {
-            continue;
+        // A link that leads nowhere is told when it is opened.
+        match std::fs::metadata(&found) {
+            Ok(meta) if meta.is_dir() => continue,
+            Ok(meta) if !meta.is_file() => return Err(SourceError::Irregular { path: found }),
+            _ => {}
         }
         let name = if path.is_absolute() { &found } else { found.strip_prefix(base).unwrap_or(&found) };
         let name = name.to_str().ok_or_else(|| bad(format!("the matching file {} is not UTF-8", found.display())))?;

@@ -9,9 +9,13 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     #[error(
-        "cannot {action} in the state directory {dir:?}: {source}. Check that it exists and that this user may write to it"
+        "cannot {action} the state directory {dir:?}: {source}. Check that it exists and that this user may write to it, or choose another one with --state-dir"
     )]
     Directory { dir: PathBuf, action: &'static str, source: io::Error },
+    #[error(
+        "the lock file {path:?} is not a regular file, which wasmill did not make so. Remove it, or choose another state directory"
+    )]
+    BadLock { path: PathBuf },
     #[error("the state directory {dir:?} is not a directory. Name a directory, or a path where one can be created")]
     NotADirectory { dir: PathBuf },
     #[error("the state directory {dir:?} is in use by {holder}. Stop that process, or give this job another directory")]

@@ -4,12 +4,17 @@
 //! ends; the file's content only says who holds it.
 
 use super::error::StateError;
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const FILE: &str = "LOCK";
+/// Whoever may write into the directory must not make us overwrite a file elsewhere by a symbolic
+/// link, nor wait for the other end of a pipe.
+const NO_FOLLOW_NOR_WAIT: i32 = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).bits() as i32;
 
 /// Holds the directory until it is dropped.
 #[derive(Debug)]
@@ -24,14 +29,22 @@ impl DirLock {
         let failed = |action| move |source| StateError::Directory { dir: dir.to_owned(), action, source };
         let path = dir.join(FILE);
         // The content stays until the lock is ours: it names the holder.
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let mut file = open.map_err(failed("create the lock file"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).custom_flags(NO_FOLLOW_NOR_WAIT);
+        let mut file = match options.open(&path) {
+            Ok(file) => file,
+            Err(_) if is_irregular(&path) => return Err(StateError::BadLock { path }),
+            Err(source) => return Err(failed("create the lock file in")(source)),
+        };
+        if is_irregular(&path) {
+            return Err(StateError::BadLock { path });
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(held(dir, &mut file)),
-            Err(TryLockError::Error(source)) => return Err(failed("take the lock")(source)),
+            Err(TryLockError::Error(source)) => return Err(failed("lock")(source)),
         }
-        write_holder(&mut file).map_err(failed("write the lock file"))?;
+        write_holder(&mut file).map_err(failed("write the lock file of"))?;
         Ok(Self { _file: file })
     }
 }
@@ -42,8 +55,13 @@ fn create(dir: &Path) -> Result<(), StateError> {
         Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory) => {
             Err(StateError::NotADirectory { dir: dir.to_owned() })
         }
-        Err(source) => Err(StateError::Directory { dir: dir.to_owned(), action: "create it", source }),
+        Err(source) => Err(StateError::Directory { dir: dir.to_owned(), action: "create", source }),
     }
+}
+
+/// Whether something else than a file stands there.
+fn is_irregular(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| !m.is_file())
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {

@@ -45,8 +45,11 @@ impl Cache {
         let failed = |problem: String| WasmError::Cache { path: dir.to_owned(), problem };
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| failed(e.to_string()))?;
         let meta = fs::metadata(dir).map_err(|e| failed(e.to_string()))?;
+        if meta.uid() != rustix::process::geteuid().as_raw() {
+            // Root may use it all the same, and would run what its owner put there.
+            return Err(failed("it belongs to another user".to_owned()));
+        }
         if meta.mode() & 0o077 != 0 {
-            // Only the owner may do this, so it also proves that the directory is ours.
             fs::set_permissions(dir, Permissions::from_mode(0o700))
                 .map_err(|e| failed(format!("others may enter it, and its mode cannot be set to 0700: {e}")))?;
         }
