@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The format that this build writes and reads. What it stands for is in [`super::encoding`].
+/// The format that this build writes and reads. What it stands for is in `state/encoding.rs`.
 pub const FORMAT: &str = "wasmill state format 1";
 
 const STATE: &str = "state";
