@@ -3,11 +3,13 @@
 mod echo;
 mod ledger;
 mod misbehave;
+mod tally;
 mod ticker;
 
 pub use echo::{Echo, Everything};
 pub use ledger::{Account, Balance, Ledger, LedgerState, Sum, Transfer};
 pub use misbehave::{Action, Misbehave, misbehave};
+pub use tally::{Change, Group, Subtotal, Tally, TallyState, Total};
 pub use ticker::{Name, Tick, Ticker, TickerState, Wish};
 
 wasmill_sdk::export! {
@@ -19,4 +21,6 @@ wasmill_sdk::export! {
     "ledger" => keyed Ledger,
     /// Sets the timers that rows ask for and emits them when they fire.
     "ticker" => keyed Ticker,
+    /// Sums balances by id.
+    "tally" => keyed Tally,
 }

@@ -1,6 +1,6 @@
 //! What the probes do, natively; only what ends the process is left to the host's tests.
 
-use probe::{Account, Action, Echo, Everything, Ledger, Misbehave, Name, Ticker, Transfer, Wish};
+use probe::{Account, Action, Change, Echo, Everything, Group, Ledger, Misbehave, Name, Tally, Ticker, Transfer, Wish};
 use wasmill_sdk::testing::{KeyedTest, MapTest};
 use wasmill_sdk::{Fault, Timestamp};
 
@@ -191,4 +191,12 @@ fn processing_timers_follow_the_clock() {
     assert!(test.display("out").is_empty());
     test.advance(std::time::Duration::from_secs(4)).expect("no timer fails");
     assert_eq!(test.display("out"), ["a, 1970-01-01T00:00:05Z, processing, 1"]);
+}
+
+#[test]
+fn tallies_add_up_by_group() {
+    let mut test = KeyedTest::<Tally>::open([]).expect("it has no settings");
+    let change = |(id, balance)| (Group { id }, Change { balance });
+    test.feed_keyed([(1, 5), (2, 7), (1, -8)].map(change)).expect("no batch fails");
+    assert_eq!(test.display("out"), ["1, 1, 5", "2, 1, 7", "1, 2, -3"]);
 }
