@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
-use wasmill_server::local::{Progress, Summary};
+use wasmill_server::local::{MetricTotal, MetricValue, Progress, Summary};
 
 /// Between two lines when stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -74,6 +74,9 @@ fn progress_text(p: &Progress) -> String {
     if p.dead_letters > 0 {
         let _ = write!(text, "  {} dead letters", grouped(p.dead_letters));
     }
+    if p.skipped > 0 {
+        let _ = write!(text, "  {} skipped", grouped(p.skipped));
+    }
     text
 }
 
@@ -93,10 +96,45 @@ fn summary_text(s: &Summary) -> String {
     if s.dead_letters > 0 {
         let _ = write!(text, ", {} dead letters", grouped(s.dead_letters));
     }
+    if s.skipped > 0 {
+        let _ = write!(text, ", {} skipped", grouped(s.skipped));
+    }
     if let Some(epoch) = s.resumed_from {
         let _ = write!(text, ", resumed from epoch {epoch}");
     }
+    text += &metrics_text(&s.metrics);
     text
+}
+
+/// A line per operator, with what was reported.
+fn metrics_text(metrics: &[MetricTotal]) -> String {
+    let mut text = String::new();
+    let mut last = None;
+    for total in metrics {
+        let value = match total.value {
+            MetricValue::Counter(n) => grouped(n),
+            MetricValue::Gauge(Some(value)) => value.to_string(),
+            MetricValue::Gauge(None) => continue,
+        };
+        let is_same = last.replace(&total.operator) == Some(&total.operator);
+        let _ = if is_same { write!(text, ", ") } else { write!(text, "\n  {}: ", total.operator) };
+        let _ = write!(text, "{} {value}", total.metric);
+    }
+    text
+}
+
+/// `{operator: {metric: number}}`; a gauge that was never set, or is no number, is null.
+fn metrics_json(metrics: &[MetricTotal]) -> Value {
+    let mut operators = serde_json::Map::new();
+    for total in metrics {
+        let value = match total.value {
+            MetricValue::Counter(n) => json!(n),
+            MetricValue::Gauge(value) => json!(value),
+        };
+        let operator = operators.entry(&total.operator).or_insert_with(|| json!({}));
+        operator[&total.metric] = value;
+    }
+    operators.into()
 }
 
 fn progress_json(p: &Progress) -> Value {
@@ -105,6 +143,8 @@ fn progress_json(p: &Progress) -> Value {
         "rows_in": p.rows_in,
         "rows_out": p.rows_out,
         "dead_letters": p.dead_letters,
+        "skipped": p.skipped,
+        "metrics": metrics_json(&p.metrics),
         "rows_per_second": p.rows_per_second,
         "epoch": p.epoch,
         "event_time_us": p.event_time,
@@ -121,6 +161,8 @@ fn summary_json(s: &Summary) -> Value {
         "rows_in": s.rows_in,
         "rows_out": s.rows_out,
         "dead_letters": s.dead_letters,
+        "skipped": s.skipped,
+        "metrics": metrics_json(&s.metrics),
         "epoch": s.epoch,
         "elapsed_ms": millis(s.elapsed),
         "finished": s.finished,
@@ -134,15 +176,32 @@ fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, progress_json, progress_text, span, summary_text};
+    use super::{cut, metrics_json, progress_json, progress_text, span, summary_text};
+    use serde_json::json;
     use std::time::Duration;
-    use wasmill_server::local::{Progress, Summary};
+    use wasmill_server::local::{MetricTotal, MetricValue, Progress, Summary};
+
+    fn metrics() -> Vec<MetricTotal> {
+        let total = |operator: &str, metric: &str, value| MetricTotal {
+            operator: operator.to_owned(),
+            metric: metric.to_owned(),
+            value,
+        };
+        vec![
+            total("hourly", "late", MetricValue::Counter(1_234)),
+            total("hourly", "level", MetricValue::Gauge(Some(2.5))),
+            total("hourly", "unset", MetricValue::Gauge(None)),
+            total("clean", "bad", MetricValue::Counter(0)),
+        ]
+    }
 
     fn progress() -> Progress {
         Progress {
             rows_in: 123_456,
             rows_out: 7_890,
             dead_letters: 1,
+            skipped: 0,
+            metrics: Vec::new(),
             rows_per_second: 60_123.7,
             epoch: 12,
             event_time: Some(1_357_034_400_000_000),
@@ -185,6 +244,8 @@ mod tests {
             rows_in: 200_000,
             rows_out: 28_794,
             dead_letters: 0,
+            skipped: 0,
+            metrics: Vec::new(),
             epoch: 17,
             elapsed: Duration::from_millis(3_400),
             finished,
@@ -194,5 +255,14 @@ mod tests {
         assert_eq!(text, "done: 200,000 rows in, 28,794 out, epoch 17, 3.4 s, resumed from epoch 8");
         let text = summary_text(&summary(false));
         assert!(text.starts_with("drained; run it again"), "{text}");
+        let text = summary_text(&Summary { skipped: 2, metrics: metrics(), ..summary(true) });
+        let end = "3.4 s, 2 skipped, resumed from epoch 8\n  hourly: late 1,234, level 2.5\n  clean: bad 0";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn metrics_are_objects_by_operator() {
+        let expected = json!({ "hourly": { "late": 1234, "level": 2.5, "unset": null }, "clean": { "bad": 0 } });
+        assert_eq!(metrics_json(&metrics()), expected);
     }
 }

@@ -19,6 +19,8 @@ pub struct ProtocolError {
 struct Input {
     held: bool,
     ended: bool,
+    /// Its sender has nothing to send but barriers and its end.
+    silent: bool,
     watermark: i64,
 }
 
@@ -35,8 +37,20 @@ pub struct Alignment {
 impl Alignment {
     /// `inputs` inputs, of which the first barrier will be that of `epoch`.
     pub fn new(inputs: usize, epoch: u64) -> Self {
-        let input = Input { held: false, ended: false, watermark: NO_WATERMARK };
-        Self { epoch, inputs: vec![input; inputs], watermark: NO_WATERMARK }
+        Self::resumed(inputs, epoch, NO_WATERMARK)
+    }
+
+    /// The same for a subtask whose event time had come this far: it does not fall because inputs
+    /// have to say again where they are, or because there are new ones.
+    pub fn resumed(inputs: usize, epoch: u64, watermark: i64) -> Self {
+        let input = Input { held: false, ended: false, silent: false, watermark };
+        Self { epoch, inputs: vec![input; inputs], watermark }
+    }
+
+    /// The sender of this input has nothing to read: event time does not wait for it. Otherwise the
+    /// moment at which its end arrives would decide between which rows of the others timers fire.
+    pub fn expect_no_rows(&mut self, input: usize) {
+        self.inputs[input].silent = true;
     }
 
     /// Whether nothing may be read from this input for now.
@@ -91,16 +105,24 @@ impl Alignment {
 
     /// Rows came. Checks that they may.
     pub fn rows(&self, input: usize) -> Result<(), ProtocolError> {
+        if self.inputs[input].silent {
+            return Err(self.error(input, "rows, though it said that it has none".to_owned()));
+        }
         self.may_send(input, || "rows".to_owned())
     }
 
     fn raise(&mut self) -> Option<i64> {
-        let lowest = self.inputs.iter().map(|i| i.watermark).min().unwrap_or(END_OF_TIME);
-        if lowest <= self.watermark {
+        let lowest = self.lowest();
+        // A silent input that has not ended yet holds back the end of time, and nothing else.
+        if lowest <= self.watermark || (lowest == END_OF_TIME && !self.all_ended()) {
             return None;
         }
         self.watermark = lowest;
         Some(lowest)
+    }
+
+    fn lowest(&self) -> i64 {
+        self.inputs.iter().filter(|i| !i.silent).map(|i| i.watermark).min().unwrap_or(END_OF_TIME)
     }
 
     fn may_send(&self, input: usize, what: impl FnOnce() -> String) -> Result<(), ProtocolError> {
@@ -114,7 +136,7 @@ impl Alignment {
 
     /// The invariants: the watermark is never above any input's, and not every input is held.
     pub fn validate(&self) -> Result<(), String> {
-        let lowest = self.inputs.iter().map(|i| i.watermark).min().unwrap_or(END_OF_TIME);
+        let lowest = self.lowest();
         if self.watermark > lowest {
             return Err(format!("watermark {} is above an input's {lowest}", self.watermark));
         }

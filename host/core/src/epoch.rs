@@ -48,6 +48,8 @@ pub struct Epochs {
     /// The epoch at which every subtask said that nothing follows.
     ended_at: Option<u64>,
     drain: Drain,
+    /// The latest epoch whose end someone asked for.
+    wanted: u64,
     finished: bool,
 }
 
@@ -75,6 +77,7 @@ impl Epochs {
             open: BTreeMap::new(),
             ended_at: None,
             drain: Drain::No,
+            wanted: 0,
             finished: false,
         }
     }
@@ -87,7 +90,21 @@ impl Epochs {
         self.injected
     }
 
-    /// The epoch's time is over, or a subtask's buffers are full.
+    /// A subtask asks for the end of this epoch before its time. Several may ask for the same one.
+    /// When its barrier cannot be injected yet, [`Self::overdue`] gives it later.
+    pub fn want(&mut self, epoch: u64) -> Option<Action> {
+        self.wanted = self.wanted.max(epoch);
+        self.overdue()
+    }
+
+    /// The barrier that a drain or a subtask waits for, when it can be injected now. To be asked
+    /// after every commit: the next tick may be an hour away.
+    pub fn overdue(&mut self) -> Option<Action> {
+        let is_waited_for = self.wanted > self.injected || self.drain == Drain::Requested;
+        if is_waited_for { self.tick() } else { None }
+    }
+
+    /// The epoch's time is over.
     pub fn tick(&mut self) -> Option<Action> {
         let behind_last = self.ended_at.is_some() || matches!(self.drain, Drain::At(_)) || self.finished;
         if behind_last || self.injected - self.committed >= UNCOMMITTED_MAX {

@@ -98,6 +98,29 @@ mod alignment {
     use super::*;
 
     #[test]
+    fn event_time_does_not_wait_for_inputs_without_rows() {
+        let mut a = Alignment::new(3, 1);
+        a.expect_no_rows(1);
+        a.expect_no_rows(2);
+        assert_eq!(a.watermark_of(0, 5), Ok(Some(5)));
+        assert_eq!(a.end(1), Ok(None));
+        assert!(a.rows(2).is_err());
+        // Barriers still come from all of them.
+        assert_eq!([0, 1, 2].map(|i| a.barrier(i, 1)), [Ok(false), Ok(false), Ok(true)]);
+        assert_eq!(a.end(0), Ok(None), "the end of time comes when all have ended");
+        assert_eq!(a.validate(), Ok(()));
+        assert_eq!(a.end(2), Ok(Some(END_OF_TIME)));
+        assert!(a.all_ended());
+    }
+
+    #[test]
+    fn without_any_rows_time_ends_with_the_last_input() {
+        let mut a = Alignment::new(2, 1);
+        (0..2).for_each(|i| a.expect_no_rows(i));
+        assert_eq!([a.end(1), a.end(0)], [Ok(None), Ok(Some(END_OF_TIME))]);
+    }
+
+    #[test]
     fn a_barrier_waits_for_every_input() {
         let mut a = Alignment::new(2, 7);
         assert_eq!(a.barrier(0, 7), Ok(false));
@@ -129,6 +152,17 @@ mod alignment {
         assert_eq!(a.end(0), Ok(Some(20)), "an ended input holds nothing back");
         assert_eq!(a.end(1), Ok(Some(END_OF_TIME)));
         assert!(a.all_ended());
+    }
+
+    #[test]
+    fn a_resumed_subtask_does_not_fall_back_in_time() {
+        let mut a = Alignment::resumed(2, 4, 100);
+        assert_eq!((a.watermark(), a.epoch(), a.validate()), (100, 4, Ok(())));
+        assert_eq!(a.watermark_of(0, 100), Ok(None));
+        assert_eq!(a.watermark_of(0, 150), Ok(None), "the other input is where it was");
+        assert_eq!(a.watermark_of(1, 40), Ok(None), "a new input may be behind");
+        assert_eq!(a.watermark_of(1, 120), Ok(Some(120)));
+        assert_eq!((a.end(0), a.end(1)), (Ok(None), Ok(Some(END_OF_TIME))));
     }
 
     /// One input's messages in its own order; the test interleaves the inputs.
@@ -197,6 +231,33 @@ mod alignment {
 
 mod epochs {
     use super::*;
+
+    #[test]
+    fn several_who_want_one_epoch_to_end_get_one_barrier() {
+        let mut e = Epochs::new(3, 7);
+        assert_eq!(e.want(8), Some(Action::Inject(8)));
+        assert_eq!((e.want(8), e.want(8)), (None, None));
+        assert_eq!(e.overdue(), None);
+    }
+
+    #[test]
+    fn what_could_not_be_injected_follows_the_commit_that_was_in_its_way() {
+        for drains in [false, true] {
+            let mut e = Epochs::new(1, 0);
+            assert_eq!((e.tick(), e.tick()), (Some(Action::Inject(1)), Some(Action::Inject(2))));
+            if drains {
+                e.drain();
+                assert_eq!(e.tick(), None);
+            } else {
+                assert_eq!(e.want(3), None);
+            }
+            assert_eq!(e.handed_in(0, 1, false), Ok(Some(Action::Commit(1))));
+            assert_eq!(e.overdue(), None);
+            assert_eq!(e.committed(1), Ok(None));
+            assert_eq!(e.overdue(), Some(Action::Inject(3)), "no tick is waited for");
+            assert_eq!((e.overdue(), e.validate()), (None, Ok(())));
+        }
+    }
 
     #[test]
     fn one_epoch_from_tick_to_commit() {

@@ -18,7 +18,7 @@ use crate::fragment::sink::SinkOperator;
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
 use crate::state::KeyedState;
 use crossbeam_channel::{Receiver, Sender};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use wasmill_abi::hash;
@@ -38,6 +38,8 @@ struct Wiring {
     /// By fragment and subtask.
     outlets: BTreeMap<(usize, u16), Vec<Outlet>>,
     inlets: BTreeMap<(usize, u16), Vec<Receiver<Message>>>,
+    /// The fragment and subtask at the other end of each inlet.
+    senders: BTreeMap<(usize, u16), Vec<(usize, u16)>>,
     /// For each operator and output, the edges that leave its fragment, as positions of outlets.
     edges: BTreeMap<(usize, usize), Vec<usize>>,
 }
@@ -74,6 +76,8 @@ pub fn subtasks(
     };
     let mut wiring = wire(plan);
     let mut built = Built { sources: Vec::new(), channels: Vec::new() };
+    // Source subtasks with nothing to read; sources come before what reads from them.
+    let mut silent = BTreeSet::new();
     let mut number = 0;
     for (f, fragment) in plan.fragments.iter().enumerate() {
         for subtask in 0..fragment.parallelism {
@@ -84,6 +88,9 @@ pub fn subtasks(
             if let OperatorKind::Source(source) = &head.kind {
                 let (control, receiver) = crossbeam_channel::unbounded();
                 let reader = builder.reader(&head.name, source, subtask, fragment.parallelism)?;
+                if reader.has_ended() {
+                    silent.insert((f, subtask));
+                }
                 let subtask = SourceSubtask {
                     worker,
                     operator: head.name.clone(),
@@ -94,14 +101,18 @@ pub fn subtasks(
                     draining: false,
                     barrier: builder.epoch - 1,
                     committed: builder.epoch - 1,
+                    handed_in: HashMap::new(),
                 };
                 built.sources.push((name, control, subtask));
             } else {
                 let inlets = wiring.inlets.remove(&(f, subtask)).unwrap_or_default();
-                let alignment = Alignment::new(inlets.len(), builder.epoch);
+                let mut alignment = Alignment::resumed(inlets.len(), builder.epoch, worker.watermark);
+                let senders = wiring.senders.remove(&(f, subtask)).unwrap_or_default();
+                let without_rows = senders.iter().enumerate().filter(|(_, sender)| silent.contains(sender));
+                without_rows.for_each(|(inlet, _)| alignment.expect_no_rows(inlet));
                 let committed = committed.clone();
-                let subtask =
-                    ChannelSubtask { worker, inlets, alignment, committed, seen_committed: builder.epoch - 1 };
+                let seen_committed = builder.epoch - 1;
+                let subtask = ChannelSubtask { worker, inlets, alignment, committed, seen_committed, fired: false };
                 built.channels.push((name, subtask));
             }
         }
@@ -111,7 +122,8 @@ pub fn subtasks(
 
 /// Lays a channel for every edge that leaves a fragment.
 fn wire(plan: &Plan) -> Wiring {
-    let mut wiring = Wiring { outlets: BTreeMap::new(), inlets: BTreeMap::new(), edges: BTreeMap::new() };
+    let mut wiring =
+        Wiring { outlets: BTreeMap::new(), inlets: BTreeMap::new(), senders: BTreeMap::new(), edges: BTreeMap::new() };
     for operator in &plan.operators {
         for input in operator.inputs.iter().filter(|i| i.route != Route::Local) {
             let sender = &plan.operators[input.from.0];
@@ -125,6 +137,8 @@ fn wire(plan: &Plan) -> Wiring {
             }
             for (subtask, receivers) in rx.into_iter().enumerate() {
                 wiring.inlets.entry((to, subtask as u16)).or_default().extend(receivers);
+                let senders = (0..sender.parallelism).map(|s| (from, s));
+                wiring.senders.entry((to, subtask as u16)).or_default().extend(senders);
             }
         }
     }
@@ -155,10 +169,15 @@ impl Builder<'_, '_> {
             members.iter().map(|&o| self.node(o, members, index, wiring)).collect::<Result<Vec<_>, RunError>>()?;
         let state = self.state(members[0], index)?;
         let outlets = wiring.outlets.remove(&(fragment.0, index)).unwrap_or_default();
+        let head = self.plan.operators[members[0].0].name.clone();
+        let watermark = self.opened.watermarks.of(&head);
+        let dead = DeadLetters::new(self.partitions.clone());
         Ok(Worker {
             subtask: number,
             index,
-            fragment: Fragment::new(nodes, state, DeadLetters::new(self.partitions.clone()), self.epoch),
+            head,
+            watermark,
+            fragment: Fragment::new(nodes, state, dead, self.epoch, watermark),
             outlets: Outlets::new(outlets, self.stopping.clone()),
             events: self.events.clone(),
             counters: self.counters.clone(),
@@ -220,7 +239,8 @@ impl Builder<'_, '_> {
         let input = &operator.inputs[0];
         let schema = self.plan.operators[input.from.0].outputs[input.output].schema.clone();
         let seed = u64::from(hash::hash32(operator.name.as_bytes())) << 16 | u64::from(subtask);
-        Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed))
+        let metrics = self.counters.metrics_of(&operator.name);
+        Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, metrics))
     }
 
     /// The state of a fragment whose head is a keyed function.

@@ -8,6 +8,7 @@ use super::error::RunError;
 use super::outlets::now_micros;
 use super::sinks::Sinks;
 use super::task::{Event, HandIn};
+use super::watermarks::Watermarks;
 use crate::failpoint;
 use crate::state::{Commit, Database, OutboxEntry};
 use crossbeam_channel::{Receiver, Sender};
@@ -31,6 +32,7 @@ pub struct Committer {
     pub published: u64,
     /// Values that the next commit carries: what is new about the job itself.
     pub meta: Vec<(String, Option<Vec<u8>>)>,
+    pub watermarks: Watermarks,
 }
 
 impl Committer {
@@ -48,19 +50,20 @@ impl Committer {
     fn commit(&mut self, epoch: u64, parts: Vec<HandIn>) -> Result<(), RunError> {
         failpoint::hit("commit.before");
         let mut commit = self.empty_commit(epoch);
+        commit.meta.extend(self.watermarks.advance(&parts));
         let mut dead_letters = Vec::new();
         for part in parts {
             commit.meta.extend(part.positions.into_iter().map(|(key, at)| (key, Some(at))));
             commit.deltas.extend(part.part.state);
             dead_letters.extend_from_slice(&part.part.dead_letters);
             for (sink, bytes) in part.part.sinks {
-                commit.outbox.push(self.sinks.address(epoch, sink, part.index, bytes, now_micros())?);
+                commit.outbox.push(self.sinks.address(epoch, sink, part.index, &bytes, now_micros())?);
             }
         }
         if !dead_letters.is_empty() {
-            commit.outbox.push(self.sinks.address_dead_letters(epoch, dead_letters, now_micros())?);
+            commit.outbox.push(self.sinks.address_dead_letters(epoch, &dead_letters, now_micros())?);
         }
-        commit.meta.append(&mut self.sinks.take_targets());
+        commit.meta.append(&mut self.sinks.take_positions());
         let outbox = commit.outbox.clone();
         self.db.commit(commit)?;
         failpoint::hit("commit.synced");

@@ -5,7 +5,7 @@ use super::committer::Request;
 use super::error::RunError;
 use super::outlets::now_micros;
 use super::progress::{Counters, Progress, Reporter};
-use super::task::{Control, Event, HandIn};
+use super::task::{Control, Event, HandIn, POLL};
 use super::{Stop, Summary};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::collections::BTreeMap;
@@ -15,8 +15,7 @@ use std::time::{Duration, Instant};
 use wasmill_core::epoch::{Action, EpochError, Epochs, Finish};
 use wasmill_core::life::{Life, LifeEvent};
 
-/// How often a request to stop is looked for, and progress is told.
-const POLL: Duration = Duration::from_millis(20);
+/// How often progress is told.
 const REPORT: Duration = Duration::from_millis(200);
 
 /// Everything that the coordinator holds while a job runs.
@@ -41,11 +40,9 @@ impl Coordinator<'_> {
         self.live(LifeEvent::Started);
         let mut next_tick = Instant::now() + self.epoch_length;
         let mut next_report = Instant::now() + REPORT;
-        let mut drain_deadline = None;
         loop {
             if self.stop.requested() && self.live(LifeEvent::StopRequested) {
                 self.drain();
-                drain_deadline = Some(Instant::now() + self.drain_timeout);
             }
             let now = Instant::now();
             if now >= next_tick {
@@ -58,7 +55,7 @@ impl Coordinator<'_> {
                 next_report = now + REPORT;
                 observer(&self.progress());
             }
-            if drain_deadline.is_some_and(|d| now >= d) {
+            if self.stop.deadline(self.drain_timeout).is_some_and(|d| now >= d) {
                 self.live(LifeEvent::DrainTimedOut);
                 let epoch = self.epochs.committed_epoch();
                 return Err(RunError::DrainTimedOut { limit: self.drain_timeout, epoch });
@@ -85,7 +82,7 @@ impl Coordinator<'_> {
                 self.live(LifeEvent::Error);
                 return Err(error);
             }
-            Event::EpochWanted => self.epochs.tick(),
+            Event::EpochWanted(epoch) => self.epochs.want(epoch),
             Event::HandIn(part) => {
                 let (subtask, epoch, ended) = (part.subtask, part.epoch, part.ended);
                 self.parts.entry(epoch).or_default().push(part);
@@ -97,8 +94,12 @@ impl Coordinator<'_> {
                 self.epochs.committed(epoch).map_err(bug)?
             }
         };
+        let finish = action.and_then(|action| self.act(action));
+        if let Some(action) = self.epochs.overdue() {
+            self.act(action);
+        }
         debug_assert_eq!(self.epochs.validate(), Ok(()));
-        Ok(action.and_then(|action| self.act(action)))
+        Ok(finish)
     }
 
     fn act(&mut self, action: Action) -> Option<Finish> {

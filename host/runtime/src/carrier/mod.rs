@@ -10,6 +10,7 @@
 mod build;
 mod committer;
 mod coordinator;
+mod destination;
 mod error;
 mod log;
 mod outlets;
@@ -18,9 +19,11 @@ mod sinks;
 mod source;
 mod subtask;
 mod task;
+mod watermarks;
 
+pub use crate::fragment::metrics::MetricValue;
 pub use error::{RunError, RunErrorKind};
-pub use progress::Progress;
+pub use progress::{MetricTotal, Progress};
 
 use crate::connect::{self, SourceError};
 use crate::state::{Database, Identity};
@@ -33,23 +36,32 @@ use sinks::Sinks;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
 use wasmill_core::epoch::Epochs;
 use wasmill_core::life::Life;
 use wasmill_core::plan::{OperatorKind, Plan};
+use watermarks::Watermarks;
 
 /// A request to stop, which may be made from any thread.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
+pub struct Stop(OnceLock<Instant>);
 
 impl Stop {
-    /// Asks the job to drain: read no further, commit what was read, and end.
+    /// Asks the job to drain: read no further, commit what was read, and end. Only the first request
+    /// counts.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
+        self.0.get_or_init(Instant::now);
     }
 
     pub fn requested(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.0.get().is_some()
+    }
+
+    /// When a job that may drain for so long must be over; `None` when nobody asked it to stop.
+    fn deadline(&self, drain_timeout: Duration) -> Option<Instant> {
+        self.0.get().map(|asked| *asked + drain_timeout)
     }
 }
 
@@ -79,6 +91,7 @@ pub struct Opened<'a> {
     sinks: Sinks,
     partitions: Partitions,
     meta: Vec<(String, Option<Vec<u8>>)>,
+    watermarks: Watermarks,
     published: u64,
 }
 
@@ -98,7 +111,7 @@ impl<'a> Opened<'a> {
     pub fn open(job: Job<'a>) -> Result<Self, RunError> {
         let identity = Identity { job: &job.plan.job, key_groups: job.plan.key_groups };
         let db = Database::open(job.state_dir, &identity)?;
-        let mut sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
+        let sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
         }
@@ -107,8 +120,8 @@ impl<'a> Opened<'a> {
             meta.push((format!("module/{name}"), Some(factory.sha256().as_bytes().to_vec())));
         }
         let partitions = Partitions::open(&job, &db, &mut meta)?;
-        let published = db.committed_epoch();
-        Ok(Self { job, db, sinks, partitions, meta, published })
+        let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());
+        Ok(Self { job, db, sinks, partitions, meta, watermarks, published })
     }
 
     /// The epoch that the job goes on from; `None` when it starts from nothing.
@@ -119,7 +132,7 @@ impl<'a> Opened<'a> {
     /// Runs the job until its input ends, it is asked to stop, or it fails.
     pub fn run(self, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
         let start = self.db.committed_epoch();
-        let counters = Arc::new(Counters::default());
+        let counters = Arc::new(Counters::of(self.job.plan));
         let committed = Arc::new(AtomicU64::new(start));
         let (event_sender, events) = crossbeam_channel::unbounded();
         // Subtasks that wait for something else than a channel watch this one close.
@@ -136,6 +149,7 @@ impl<'a> Opened<'a> {
             events: event_sender.clone(),
             published: self.published,
             meta: self.meta,
+            watermarks: self.watermarks,
         };
         let mut tasks = vec![task::spawn("committer".to_owned(), event_sender.clone(), move || committer.run())?];
         let mut controls = Vec::new();
@@ -164,17 +178,16 @@ impl<'a> Opened<'a> {
         };
         let summary = coordinator.run(observer);
         drop(running);
-        if let Err(RunError::DrainTimedOut { .. }) = summary {
-            // Some thread does not come back; the process ends without it, which is safe.
-            return summary;
-        }
-        tasks.into_iter().for_each(|t| t.join().expect("tasks catch their own panics"));
-        // The last epoch is published behind its commit: its errors come after the summary.
-        let late = events.try_iter().find_map(|e| match e {
-            task::Event::Failed(error) if !error.is_consequence() => Some(error),
-            _ => None,
-        });
+        let (stop, limit) = (self.job.stop, self.job.plan.drain_timeout);
+        let given_up = Instant::now() + limit;
+        // A job that has failed may hang where its error does not tell, a sink with no reader say.
+        let deadline = || if summary.is_err() { Some(given_up) } else { stop.deadline(limit) };
+        let settled = task::settle(&events, deadline);
         let mut summary = summary?;
+        let Some(late) = settled else {
+            return Err(RunError::DrainTimedOut { limit, epoch: db.committed_epoch() });
+        };
+        tasks.into_iter().for_each(|t| t.join().expect("tasks catch their own panics"));
         // Recording that everything was published took one more epoch.
         summary.progress.epoch = db.committed_epoch();
         late.map_or(Ok(summary), Err)

@@ -1,8 +1,12 @@
 //! What a running job tells of itself: counters that subtasks raise and the coordinator reads.
 
+use crate::fragment::metrics::{MetricValue, Metrics};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use wasmill_abi::frame::NO_WATERMARK;
+use wasmill_core::plan::{OperatorKind, Plan};
 
 /// Counters of one run, raised by its subtasks.
 #[derive(Debug)]
@@ -10,6 +14,9 @@ pub struct Counters {
     pub rows_in: AtomicU64,
     pub rows_out: AtomicU64,
     pub dead_letters: AtomicU64,
+    pub skipped: AtomicU64,
+    /// What functions report, by operator.
+    metrics: BTreeMap<String, Arc<Metrics>>,
     /// The highest event time that a source has read.
     event_time: AtomicI64,
     /// The lowest watermark that the subtasks have come to is not known in one place; this is the
@@ -17,19 +24,43 @@ pub struct Counters {
     watermark: AtomicI64,
 }
 
-impl Default for Counters {
-    fn default() -> Self {
+impl Counters {
+    /// All at nothing, with the metrics of the plan's functions.
+    pub fn of(plan: &Plan) -> Self {
+        let metrics = plan.operators.iter().filter_map(|operator| match &operator.kind {
+            OperatorKind::Function(call) => {
+                Some((operator.name.clone(), Arc::new(Metrics::new(&call.function.metrics))))
+            }
+            _ => None,
+        });
         Self {
+            metrics: metrics.collect(),
             rows_in: AtomicU64::new(0),
             rows_out: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             event_time: AtomicI64::new(NO_WATERMARK),
             watermark: AtomicI64::new(NO_WATERMARK),
         }
     }
-}
 
-impl Counters {
+    /// The metrics of a function of the plan.
+    pub fn metrics_of(&self, operator: &str) -> Arc<Metrics> {
+        self.metrics.get(operator).cloned().expect("every function of the plan has metrics, if only none")
+    }
+
+    fn totals(&self) -> Vec<MetricTotal> {
+        let of = |(operator, metrics): (&String, &Arc<Metrics>)| {
+            let total = |(metric, value): (&str, MetricValue)| MetricTotal {
+                operator: operator.clone(),
+                metric: metric.to_owned(),
+                value,
+            };
+            metrics.read().map(total).collect::<Vec<_>>()
+        };
+        self.metrics.iter().flat_map(of).collect()
+    }
+
     pub fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Relaxed);
     }
@@ -49,6 +80,10 @@ pub struct Progress {
     pub rows_in: u64,
     pub rows_out: u64,
     pub dead_letters: u64,
+    /// Rows and timers that failed and were dropped, by `on_error: skip`.
+    pub skipped: u64,
+    /// Every metric that the job's functions declare, by operator and name.
+    pub metrics: Vec<MetricTotal>,
     /// Over the time since the last report.
     pub rows_per_second: f64,
     /// The last committed epoch.
@@ -60,6 +95,14 @@ pub struct Progress {
     /// How far event time is behind the clock.
     pub lag: Option<Duration>,
     pub elapsed: Duration,
+}
+
+/// What one operator's function reported under one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricTotal {
+    pub operator: String,
+    pub metric: String,
+    pub value: MetricValue,
 }
 
 /// Turns counters into reports.
@@ -95,6 +138,8 @@ impl Reporter {
             rows_in,
             rows_out: counters.rows_out.load(Ordering::Relaxed),
             dead_letters: counters.dead_letters.load(Ordering::Relaxed),
+            skipped: counters.skipped.load(Ordering::Relaxed),
+            metrics: counters.totals(),
             rows_per_second,
             epoch,
             event_time,

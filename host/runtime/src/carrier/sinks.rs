@@ -1,6 +1,7 @@
 //! The sinks of a job, seen from the commit thread: where the next bytes of each go, and putting
 //! them there.
 
+use super::destination::{Destination, FilePlace, Files, json_of, seal, unseal};
 use super::error::RunError;
 use crate::connect::file_sink::{self, FileTarget, Roll, SinkError};
 use crate::connect::stdout_sink;
@@ -10,7 +11,7 @@ use crate::state::{Database, OutboxEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use wasmill_core::plan::{Format, OperatorKind, Plan, Sink, SinkConnector};
+use wasmill_core::plan::{OperatorKind, Plan, Sink, SinkConnector};
 
 /// The name of the sink that takes the dead letters; no operator can have it.
 const DEAD_LETTERS: &str = "#dead-letters";
@@ -19,68 +20,74 @@ const DEAD_LETTERS_ROLL: Roll = Roll { bytes: 256 << 20, age: Duration::from_sec
 
 /// How one sink's bytes become visible.
 enum Publisher {
-    File { dir: PathBuf, header: Vec<u8>, extension: &'static str, roll: Roll },
+    File { files: Files, roll: Roll },
     Stdout,
 }
 
 /// All sinks of a job that write.
 pub struct Sinks {
+    /// Where paths of the job file start, and where the dead letters lie.
+    base: PathBuf,
+    state_dir: PathBuf,
     publishers: BTreeMap<String, Publisher>,
     /// The names of the plan's operators, by their position.
     names: Vec<String>,
     /// Where the next bytes of each sink and subtask go.
     next: BTreeMap<(String, u16), FileTarget>,
-    /// The targets that the epoch under way has moved.
+    /// The positions that the epoch under way has moved.
     moved: Vec<(String, Option<Vec<u8>>)>,
 }
 
-fn target_key(sink: &str, subtask: u16) -> String {
+fn position_key(sink: &str, subtask: u16) -> String {
     format!("sink/{sink}/{subtask}")
 }
 
 impl Sinks {
-    /// Opens the sinks: reads where each stands; a sink that never wrote claims its directory.
+    /// Opens the sinks: reads where each stands; a sink that never wrote to its directory claims it.
     pub fn open(plan: &Plan, base: &Path, state_dir: &Path, db: &Database) -> Result<Self, RunError> {
-        let names = plan.operators.iter().map(|o| o.name.clone()).collect();
-        let mut sinks = Self { publishers: BTreeMap::new(), names, next: BTreeMap::new(), moved: Vec::new() };
+        let mut sinks = Self {
+            base: base.to_owned(),
+            state_dir: state_dir.to_owned(),
+            publishers: BTreeMap::new(),
+            names: plan.operators.iter().map(|o| o.name.clone()).collect(),
+            next: BTreeMap::new(),
+            moved: Vec::new(),
+        };
         for operator in &plan.operators {
             let OperatorKind::Sink(sink) = &operator.kind else { continue };
-            if let Some(publisher) = publisher_of(sink, base) {
-                sinks.add(&operator.name, publisher, operator.parallelism, db)?;
+            if let Some(publisher) = publisher_of(sink) {
+                sinks.add(&operator.name, publisher, db)?;
             }
         }
-        let dead_letters = Publisher::File {
-            dir: state_dir.join("dead-letters"),
-            header: Vec::new(),
-            extension: "ndjson",
-            roll: DEAD_LETTERS_ROLL,
-        };
-        sinks.add(DEAD_LETTERS, dead_letters, 1, db)?;
+        let files = Files { path: "dead-letters".into(), extension: "ndjson".to_owned(), header: String::new() };
+        sinks.add(DEAD_LETTERS, Publisher::File { files, roll: DEAD_LETTERS_ROLL }, db)?;
         Ok(sinks)
     }
 
-    fn add(&mut self, name: &str, publisher: Publisher, parallelism: u16, db: &Database) -> Result<(), RunError> {
-        if let Publisher::File { dir, .. } = &publisher {
-            let prefix = format!("sink/{name}/");
-            let stored = db.meta_prefix(&prefix)?;
-            let fail = |source| RunError::Sink { operator: name.to_owned(), source };
-            for (key, value) in &stored {
-                let subtask = key[prefix.len()..].parse::<u16>().ok();
-                let target = serde_json::from_slice(value).ok();
-                let (Some(subtask), Some(target)) = (subtask, target) else {
-                    return Err(RunError::Bug(format!(
-                        "the state holds an unreadable position of sink {name:?}: {key}"
-                    )));
-                };
-                self.next.insert((name.to_owned(), subtask), target);
+    fn add(&mut self, name: &str, publisher: Publisher, db: &Database) -> Result<(), RunError> {
+        if let Publisher::File { files, .. } = &publisher {
+            let stored = stored_places(name, db)?;
+            let is_new = stored.iter().all(|(_, place)| place.files.path != files.path);
+            if is_new {
+                let fail = |source| RunError::Sink { operator: name.to_owned(), source };
+                file_sink::claim(&self.directory(name, files)).map_err(fail)?;
             }
-            if stored.is_empty() {
-                file_sink::claim(dir).map_err(fail)?;
+            for (subtask, place) in stored {
+                if is_new {
+                    // What stands in the former directory is done; this one starts with its first file.
+                    self.moved.push((position_key(name, subtask), None));
+                } else {
+                    self.next.insert((name.to_owned(), subtask), goes_on_at(&place, files));
+                }
             }
         }
-        tracing::debug!(sink = name, parallelism, "sink opened");
         self.publishers.insert(name.to_owned(), publisher);
         Ok(())
+    }
+
+    fn directory(&self, sink: &str, files: &Files) -> PathBuf {
+        let start = if sink == DEAD_LETTERS { &self.state_dir } else { &self.base };
+        start.join(&files.path)
     }
 
     /// Gives an epoch's bytes the place where they will stand.
@@ -89,7 +96,7 @@ impl Sinks {
         epoch: u64,
         operator: usize,
         subtask: u16,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         now_micros: i64,
     ) -> Result<OutboxEntry, RunError> {
         let name = self.names[operator].clone();
@@ -97,12 +104,7 @@ impl Sinks {
     }
 
     /// The same for the dead letters of all subtasks.
-    pub fn address_dead_letters(
-        &mut self,
-        epoch: u64,
-        bytes: Vec<u8>,
-        now_micros: i64,
-    ) -> Result<OutboxEntry, RunError> {
+    pub fn address_dead_letters(&mut self, epoch: u64, bytes: &[u8], now_micros: i64) -> Result<OutboxEntry, RunError> {
         self.address_named(epoch, DEAD_LETTERS.to_owned(), 0, bytes, now_micros)
     }
 
@@ -111,48 +113,44 @@ impl Sinks {
         epoch: u64,
         sink: String,
         subtask: u16,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         now_micros: i64,
     ) -> Result<OutboxEntry, RunError> {
         let publisher = self
             .publishers
             .get(&sink)
             .ok_or_else(|| RunError::Bug(format!("sink {sink:?} has bytes but is not open")))?;
-        let Publisher::File { header, roll, .. } = publisher else {
-            return Ok(OutboxEntry { epoch, sink, subtask, bytes });
+        let Publisher::File { files, roll } = publisher else {
+            return Ok(OutboxEntry { epoch, sink, subtask, bytes: seal(&Destination::Stdout, bytes) });
         };
         let now_ms = now_micros / 1000;
         let next =
             self.next.entry((sink.clone(), subtask)).or_insert(FileTarget { file: 0, offset: 0, opened_at_ms: now_ms });
-        let (len, header_len) = (bytes.len() as u64, header.len() as u64);
+        let (len, header_len) = (bytes.len() as u64, files.header.len() as u64);
         let (target, after) = file_sink::plan(*next, len, header_len, *roll, now_ms);
         *next = after;
-        self.moved.push((target_key(&sink, subtask), Some(json_of(&after))));
-        Ok(OutboxEntry { epoch, sink, subtask, bytes: seal(&target, bytes) })
+        let place = |target| FilePlace { files: files.clone(), target };
+        self.moved.push((position_key(&sink, subtask), Some(json_of(&place(after)))));
+        Ok(OutboxEntry { epoch, sink, subtask, bytes: seal(&Destination::File(place(target)), bytes) })
     }
 
-    /// The targets moved since the last call, for the commit that carries their bytes.
-    pub fn take_targets(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
+    /// The positions moved since the last call, for the commit that carries their bytes.
+    pub fn take_positions(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
         std::mem::take(&mut self.moved)
     }
 
-    /// Puts an entry of the outbox where it belongs. Doing it again changes nothing.
-    pub fn publish(&mut self, entry: &OutboxEntry) -> Result<(), RunError> {
-        let Some(publisher) = self.publishers.get(&entry.sink) else {
-            tracing::warn!(
-                sink = entry.sink,
-                epoch = entry.epoch,
-                "the job no longer has this sink; its last bytes are dropped"
-            );
-            return Ok(());
-        };
+    /// Puts an entry of the outbox where it belongs, also when the job has changed since it was
+    /// committed. Doing it again changes nothing.
+    pub fn publish(&self, entry: &OutboxEntry) -> Result<(), RunError> {
+        let (destination, bytes) = unseal(&entry.bytes)
+            .ok_or_else(|| RunError::Bug(format!("the outbox of epoch {} is unreadable", entry.epoch)))?;
         let fail = |source| RunError::Sink { operator: entry.sink.clone(), source };
-        match publisher {
-            Publisher::Stdout => stdout_sink::publish(&mut std::io::stdout().lock(), &entry.bytes).map_err(fail),
-            Publisher::File { dir, header, extension, .. } => {
-                let (target, bytes) = unseal(&entry.bytes)
-                    .ok_or_else(|| RunError::Bug(format!("the outbox of epoch {} is unreadable", entry.epoch)))?;
-                let put = |bytes: &[u8]| file_sink::publish(dir, entry.subtask, extension, &target, header, bytes);
+        match destination {
+            Destination::Stdout => stdout_sink::publish(&mut std::io::stdout().lock(), bytes).map_err(fail),
+            Destination::File(FilePlace { files, target }) => {
+                let (dir, header) = (self.directory(&entry.sink, &files), files.header.as_bytes());
+                let put =
+                    |bytes: &[u8]| file_sink::publish(&dir, entry.subtask, &files.extension, &target, header, bytes);
                 if failpoint::reached("publish.half") {
                     let half: Result<(), SinkError> = put(&bytes[..bytes.len() / 2]);
                     half.map_err(fail)?;
@@ -164,18 +162,35 @@ impl Sinks {
     }
 }
 
-fn publisher_of(sink: &Sink, base: &Path) -> Option<Publisher> {
+/// Where each subtask of a sink stands.
+fn stored_places(sink: &str, db: &Database) -> Result<Vec<(u16, FilePlace)>, RunError> {
+    let prefix = format!("sink/{sink}/");
+    let read = |(key, value): (String, Vec<u8>)| {
+        let subtask = key[prefix.len()..].parse::<u16>().ok();
+        let place = serde_json::from_slice(&value).ok();
+        let unreadable = || RunError::Bug(format!("the state holds an unreadable position of sink {sink:?}: {key}"));
+        subtask.zip(place).ok_or_else(unreadable)
+    };
+    db.meta_prefix(&prefix)?.into_iter().map(read).collect()
+}
+
+/// Files that are to look otherwise from now on go on with a new one.
+fn goes_on_at(place: &FilePlace, files: &Files) -> FileTarget {
+    match place.files == *files {
+        true => place.target,
+        false => FileTarget { file: place.target.file + 1, offset: 0, ..place.target },
+    }
+}
+
+fn publisher_of(sink: &Sink) -> Option<Publisher> {
     match &sink.connector {
         SinkConnector::Blackhole => None,
         SinkConnector::Stdout => Some(Publisher::Stdout),
         SinkConnector::File { path, roll_bytes, roll_age } => {
             let encoder = format::encoder(sink.format, &sink.schema);
-            Some(Publisher::File {
-                dir: base.join(path),
-                header: encoder.header(),
-                extension: encoder.extension(),
-                roll: Roll { bytes: *roll_bytes, age: *roll_age },
-            })
+            let header = String::from_utf8(encoder.header()).expect("headers are made of the names of columns");
+            let files = Files { path: path.clone(), extension: encoder.extension().to_owned(), header };
+            Some(Publisher::File { files, roll: Roll { bytes: *roll_bytes, age: *roll_age } })
         }
     }
 }
@@ -184,27 +199,6 @@ fn publisher_of(sink: &Sink, base: &Path) -> Option<Publisher> {
 pub fn encoder_of(sink: &Sink) -> Option<Box<dyn format::Encoder>> {
     match sink.connector {
         SinkConnector::Blackhole => None,
-        SinkConnector::Stdout if sink.format == Format::Csv => Some(format::encoder(Format::Csv, &sink.schema)),
         _ => Some(format::encoder(sink.format, &sink.schema)),
     }
-}
-
-fn json_of(target: &FileTarget) -> Vec<u8> {
-    serde_json::to_vec(target).expect("a file target is always written as JSON")
-}
-
-/// An outbox entry of a file: `u32` length of the target, the target as JSON, the bytes.
-fn seal(target: &FileTarget, bytes: Vec<u8>) -> Vec<u8> {
-    let target = json_of(target);
-    let mut sealed = Vec::with_capacity(4 + target.len() + bytes.len());
-    sealed.extend_from_slice(&(target.len() as u32).to_le_bytes());
-    sealed.extend_from_slice(&target);
-    sealed.extend_from_slice(&bytes);
-    sealed
-}
-
-fn unseal(sealed: &[u8]) -> Option<(FileTarget, &[u8])> {
-    let (len, rest) = sealed.split_first_chunk::<4>()?;
-    let (target, bytes) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
-    Some((serde_json::from_slice(target).ok()?, bytes))
 }

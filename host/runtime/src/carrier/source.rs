@@ -8,6 +8,7 @@ use super::task::Control;
 use crate::connect::{Next, Rows, SourceReader};
 use crate::failpoint;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use wasmill_core::align::END_OF_TIME;
 
@@ -24,6 +25,8 @@ pub struct SourceSubtask {
     /// The epoch of the last barrier, and the last one known to be committed.
     pub barrier: u64,
     pub committed: u64,
+    /// The positions as they were last handed in, by name.
+    pub handed_in: HashMap<String, Vec<u8>>,
 }
 
 /// Keeps a source at or below a rate.
@@ -54,6 +57,7 @@ enum Heard {
 impl SourceSubtask {
     /// Runs until the control channel closes.
     pub fn run(mut self) -> Result<(), RunError> {
+        self.worker.resume()?;
         loop {
             match self.listen() {
                 Heard::Closed => return Ok(()),
@@ -97,12 +101,25 @@ impl SourceSubtask {
             Control::Barrier(epoch) => {
                 failpoint::hit("source.barrier");
                 self.barrier = epoch;
-                let name = |partition: &str| position_key(&self.operator, partition);
-                let positions = self.reader.positions().into_iter().map(|(p, at)| (name(&p), at)).collect();
+                let positions = self.moved_positions();
                 self.worker.barrier(epoch, self.ended, positions)?;
             }
         }
         Ok(())
+    }
+
+    /// The positions that have changed since the last barrier: a commit costs what changed, however
+    /// many files there are.
+    fn moved_positions(&mut self) -> Vec<(String, Vec<u8>)> {
+        let mut moved = Vec::new();
+        for (partition, at) in self.reader.positions() {
+            let name = position_key(&self.operator, &partition);
+            if self.handed_in.get(&name) != Some(&at) {
+                self.handed_in.insert(name.clone(), at.clone());
+                moved.push((name, at));
+            }
+        }
+        moved
     }
 
     fn read(&mut self) -> Result<(), RunError> {

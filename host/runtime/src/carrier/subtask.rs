@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Select, Sender};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use wasmill_abi::frame::NO_WATERMARK;
 use wasmill_core::align::{Alignment, END_OF_TIME, ProtocolError};
 
 /// What every kind of subtask has: its fragment, its outlets, and its way to the coordinator.
@@ -18,6 +19,10 @@ pub struct Worker {
     /// The number of the subtask among all of the job, and in its fragment.
     pub subtask: usize,
     pub index: u16,
+    /// The operator at the head of the fragment.
+    pub head: String,
+    /// How far event time has come, the end of time aside; at first, where the last run left it.
+    pub watermark: i64,
     pub fragment: Fragment,
     pub outlets: Outlets,
     pub events: Sender<Event>,
@@ -29,13 +34,27 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Advances event time and passes it on. The end of time is passed on by [`Worker::end`].
+    /// Tells the next fragments how far event time had come in the last run, before any row.
+    pub fn resume(&mut self) -> Result<(), RunError> {
+        if self.watermark == NO_WATERMARK { Ok(()) } else { self.pass_on(self.watermark) }
+    }
+
+    /// Advances event time and passes it on; it never falls. The end of time is passed on by
+    /// [`Worker::end`].
     pub fn watermark(&mut self, watermark: i64) -> Result<(), RunError> {
-        self.fragment.watermark(watermark, &mut self.outlets)?;
-        if watermark != END_OF_TIME {
-            self.outlets.broadcast(&Message::Watermark(watermark)).map_err(FragmentError::from)?;
+        if watermark <= self.watermark {
+            return Ok(());
         }
-        Ok(())
+        self.fragment.watermark(watermark, &mut self.outlets)?;
+        if watermark == END_OF_TIME {
+            return Ok(());
+        }
+        self.watermark = watermark;
+        self.pass_on(watermark)
+    }
+
+    fn pass_on(&self, watermark: i64) -> Result<(), RunError> {
+        Ok(self.outlets.broadcast(&Message::Watermark(watermark)).map_err(FragmentError::from)?)
     }
 
     /// Tells the next fragments that no rows follow.
@@ -48,7 +67,9 @@ impl Worker {
         self.outlets.broadcast(&Message::Barrier(epoch)).map_err(FragmentError::from)?;
         failpoint::hit("subtask.barrier");
         let part = self.fragment.prepare_barrier(epoch);
-        let hand_in = HandIn { subtask: self.subtask, index: self.index, epoch, ended, part, positions };
+        let (head, watermark) = (self.head.clone(), self.watermark);
+        let hand_in =
+            HandIn { subtask: self.subtask, index: self.index, epoch, head, watermark, ended, part, positions };
         self.epoch_wanted = false;
         self.events.send(Event::HandIn(hand_in)).map_err(|_| FragmentError::Stopping)?;
         Ok(())
@@ -59,6 +80,7 @@ impl Worker {
         let counts = self.fragment.counts();
         Counters::add(&self.counters.rows_out, counts.rows_out - self.reported.rows_out);
         Counters::add(&self.counters.dead_letters, counts.dead_letters - self.reported.dead_letters);
+        Counters::add(&self.counters.skipped, counts.skipped - self.reported.skipped);
         self.reported = counts;
         if !self.epoch_wanted && self.fragment.buffered_bytes() > self.buffer_bytes {
             self.want_epoch();
@@ -69,7 +91,7 @@ impl Worker {
     pub fn want_epoch(&mut self) {
         self.epoch_wanted = true;
         // A coordinator that is gone has ended the job.
-        let _ = self.events.send(Event::EpochWanted);
+        let _ = self.events.send(Event::EpochWanted(self.fragment.epoch()));
     }
 }
 
@@ -80,6 +102,8 @@ pub struct ChannelSubtask {
     pub alignment: Alignment,
     pub committed: Arc<AtomicU64>,
     pub seen_committed: u64,
+    /// The last thing done was to fire processing-time timers: messages have their turn now.
+    pub fired: bool,
 }
 
 /// What the subtask wakes up for.
@@ -92,8 +116,11 @@ enum Wake {
 impl ChannelSubtask {
     /// Runs until an input channel closes.
     pub fn run(mut self) -> Result<(), RunError> {
+        self.worker.resume()?;
         loop {
-            match self.next() {
+            let wake = self.next();
+            self.fired = matches!(wake, Wake::ProcessingTime);
+            match wake {
                 Wake::Closed => return Ok(()),
                 Wake::ProcessingTime => {
                     let now = self.worker.outlets.now();
@@ -117,21 +144,25 @@ impl ChannelSubtask {
             select.recv(inlet);
             open.push(i);
         }
-        let operation = match self.worker.fragment.next_processing_timer() {
+        let operation = match self.until_processing_timer() {
             None => select.select(),
-            Some(due) => {
-                let wait = due.saturating_sub(self.worker.outlets.now());
-                if wait <= 0 {
-                    return Wake::ProcessingTime;
-                }
-                match select.select_timeout(Duration::from_micros(wait as u64)) {
-                    Ok(operation) => operation,
-                    Err(_) => return Wake::ProcessingTime,
-                }
-            }
+            Some(Duration::ZERO) if !self.fired => return Wake::ProcessingTime,
+            Some(wait) => match select.select_timeout(wait) {
+                Ok(operation) => operation,
+                Err(_) => return Wake::ProcessingTime,
+            },
         };
         let input = open[operation.index()];
         operation.recv(&self.inlets[input]).map_or(Wake::Closed, |message| Wake::Message(input, message))
+    }
+
+    /// How long it is until a processing-time timer is due. Behind the end of all inputs none fires:
+    /// what it emitted would come behind this subtask's own end. It waits in the state for the next
+    /// run.
+    fn until_processing_timer(&self) -> Option<Duration> {
+        let due = self.worker.fragment.next_processing_timer().filter(|_| !self.alignment.all_ended())?;
+        let wait = due.saturating_sub(self.worker.outlets.now());
+        Some(Duration::from_micros(u64::try_from(wait).unwrap_or(0)))
     }
 
     fn message(&mut self, input: usize, message: Message) -> Result<(), RunError> {

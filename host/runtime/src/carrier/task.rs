@@ -11,15 +11,19 @@
 
 use super::error::RunError;
 use crate::fragment::EpochPart;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::panic::AssertUnwindSafe;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often a request to stop is looked for.
+pub const POLL: Duration = Duration::from_millis(20);
 
 /// What a thread tells the coordinator.
 pub enum Event {
     HandIn(HandIn),
-    /// Buffers are full before the epoch's time is over.
-    EpochWanted,
+    /// This epoch should end before its time is over.
+    EpochWanted(u64),
     Committed(u64),
     Failed(RunError),
 }
@@ -31,6 +35,10 @@ pub struct HandIn {
     /// Its number in its fragment.
     pub index: u16,
     pub epoch: u64,
+    /// The operator at the head of its fragment, and how far event time has come there; the end of
+    /// time is not told.
+    pub head: String,
+    pub watermark: i64,
     /// Nothing follows in later epochs.
     pub ended: bool,
     pub part: EpochPart,
@@ -65,6 +73,23 @@ pub fn spawn(
     // The kernel shows at most 15 bytes of a thread's name.
     let builder = std::thread::Builder::new().name(name.chars().take(15).collect());
     builder.spawn(run).map_err(|e| RunError::Refused(format!("thread {name:?} could not be started: {e}")))
+}
+
+/// Waits until all threads have ended and returns the first error that came meanwhile: the last
+/// epoch is published behind its commit. `None` when they have not at the deadline; then the process
+/// has to end without them, which loses nothing.
+pub fn settle(events: &Receiver<Event>, deadline: impl Fn() -> Option<Instant>) -> Option<Option<RunError>> {
+    let mut first = None;
+    loop {
+        match events.recv_timeout(POLL) {
+            Ok(Event::Failed(error)) if !error.is_consequence() => first = first.or(Some(error)),
+            Ok(_) => {}
+            // Every thread holds a sender for as long as it lives.
+            Err(RecvTimeoutError::Disconnected) => return Some(first),
+            Err(RecvTimeoutError::Timeout) if deadline().is_some_and(|d| Instant::now() >= d) => return None,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -210,7 +210,8 @@ pub fn claim(dir: &Path) -> Result<(), SinkError> {
 
 /// Writes a file and removes it, which shows missing rights and a full disk before any work is done.
 fn check_writable(dir: &Path) -> Result<(), SinkError> {
-    let path = dir.join(format!(".wasmill-probe-{}", std::process::id()));
+    // One name: what a process that was killed left behind goes with the next look.
+    let path = dir.join(".wasmill-probe");
     let written = File::create(&path).and_then(|mut f| f.write_all(b"probe").and_then(|()| f.sync_data()));
     let removed = fs::remove_file(&path);
     written.and(removed).map_err(|e| SinkError::of_io("write into directory", dir, e))

@@ -32,11 +32,12 @@ pub struct DeadLetters {
     bytes: Vec<u8>,
     count: u64,
     total: u64,
+    skipped: u64,
 }
 
 impl DeadLetters {
     pub fn new(partitions: Partitions) -> Self {
-        Self { partitions, bytes: Vec::new(), count: 0, total: 0 }
+        Self { partitions, bytes: Vec::new(), count: 0, total: 0, skipped: 0 }
     }
 
     /// A line that its format could not read.
@@ -86,6 +87,16 @@ impl DeadLetters {
 
     pub fn buffered_bytes(&self) -> u64 {
         self.bytes.len() as u64
+    }
+
+    /// A row or timer is dropped without a letter, and counted.
+    pub fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// All that were dropped since the start.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
     }
 
     /// All letters since the start.

@@ -4,6 +4,7 @@
 use super::dead_letters::{DeadLetters, NO_POSITION, Reason, RowOf};
 use super::guest::Guest;
 use super::keys::RowKeys;
+use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::Batch;
 use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState};
@@ -43,6 +44,7 @@ pub struct FunctionOperator {
     guest: Guest,
     effects: EffectsReader,
     limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
     /// Where the seeds of calls start.
     seed: u64,
     calls: u64,
@@ -84,6 +86,7 @@ impl FunctionOperator {
         guest: Guest,
         limits: Arc<Limits>,
         seed: u64,
+        metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             effects: EffectsReader::new(&call.function),
@@ -94,6 +97,7 @@ impl FunctionOperator {
             event_time: operator.event_time,
             guest,
             limits,
+            metrics,
             seed,
             calls: 0,
             frame: Vec::new(),
@@ -330,6 +334,7 @@ impl FunctionOperator {
             let reason = Reason { kind: "rejected", code: Some(reject.code), message: reject.message.clone() };
             self.refuse(work, start + reject.row as usize, &reason, dead)?;
         }
+        effects.metrics.iter().for_each(|(metric, report)| self.metrics.report(*metric, *report));
         for rows in effects.rows {
             emitted.push(Emitted { output: rows.output, batch: carry(work, start, rows, self.event_time) });
         }
@@ -345,7 +350,10 @@ impl FunctionOperator {
         dead: &mut DeadLetters,
     ) -> Result<(), FragmentError> {
         match self.call.on_error {
-            OnError::Skip => tracing::debug!(operator = self.name, reason = reason.message, "a row was skipped"),
+            OnError::Skip => {
+                tracing::debug!(operator = self.name, reason = reason.message, "a row was skipped");
+                dead.skip();
+            }
             OnError::Fail => {
                 let what = match work {
                     Work::Rows(_) => "a row",

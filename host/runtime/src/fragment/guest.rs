@@ -36,7 +36,11 @@ impl Guest {
     pub fn call(&mut self, frame: &[u8], rows: u32) -> Result<Vec<Chunk>, CallError> {
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
-            None => self.factory.instantiate(&self.open, &self.limits, self.log.clone())?,
+            // It opened before, and no row has a part in it: what fails now is the machine, not a row.
+            None => self
+                .factory
+                .instantiate(&self.open, &self.limits, self.log.clone())
+                .map_err(|e| CallError::Host(format!("a fresh instance could not be opened: {e}")))?,
         };
         let chunks = instance.process(frame, rows)?;
         self.instance = Some(instance);

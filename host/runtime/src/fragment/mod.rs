@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod function;
 pub mod guest;
 pub mod keys;
+pub mod metrics;
 pub mod sink;
 
 use crate::batch::Batch;
@@ -18,7 +19,6 @@ use function::FunctionOperator;
 use sink::SinkOperator;
 use std::time::Duration;
 use wasmill_abi::effects::TimerFamily;
-use wasmill_abi::frame::NO_WATERMARK;
 
 /// What a fragment needs from whoever runs it.
 pub trait Carrier {
@@ -96,6 +96,8 @@ pub struct EpochPart {
 pub struct Counts {
     pub rows_out: u64,
     pub dead_letters: u64,
+    /// Rows and timers that failed and were dropped, because their operator's policy says so.
+    pub skipped: u64,
 }
 
 /// The operators of one subtask, the head first.
@@ -112,9 +114,9 @@ pub struct Fragment {
 }
 
 impl Fragment {
-    /// `epoch` is the one that the first rows belong to.
-    pub fn new(nodes: Vec<Node>, state: Option<KeyedState>, dead: DeadLetters, epoch: u64) -> Self {
-        Self { nodes, state, dead, due: DueTimers::new(), epoch, watermark: NO_WATERMARK, counts: Counts::default() }
+    /// `epoch` is the one that the first rows belong to; event time has come as far as `watermark`.
+    pub fn new(nodes: Vec<Node>, state: Option<KeyedState>, dead: DeadLetters, epoch: u64, watermark: i64) -> Self {
+        Self { nodes, state, dead, due: DueTimers::new(), epoch, watermark, counts: Counts::default() }
     }
 
     /// Rows for the head.
@@ -211,6 +213,11 @@ impl Fragment {
         EpochPart { state, sinks, dead_letters, dead_letter_count }
     }
 
+    /// The epoch that rows belong to now.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// Everything up to this epoch is durable.
     pub fn committed(&mut self, epoch: u64) {
         if let Some(state) = &mut self.state {
@@ -232,6 +239,6 @@ impl Fragment {
     }
 
     pub fn counts(&self) -> Counts {
-        Counts { dead_letters: self.dead.total(), ..self.counts }
+        Counts { dead_letters: self.dead.total(), skipped: self.dead.skipped(), ..self.counts }
     }
 }

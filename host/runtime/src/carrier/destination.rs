@@ -1,0 +1,73 @@
+//! What an entry of the outbox says of itself: where its bytes go. It is stored with the bytes, so
+//! that what was committed is published there even when the job file names other sinks by then.
+
+use crate::connect::FileTarget;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where the bytes of one sink, subtask and epoch go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Destination {
+    File(FilePlace),
+    Stdout,
+}
+
+/// A place in a part file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilePlace {
+    pub files: Files,
+    pub target: FileTarget,
+}
+
+/// Which part files, and what they look like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// The directory, as the job file writes it.
+    pub path: PathBuf,
+    pub extension: String,
+    /// What every file starts with.
+    pub header: String,
+}
+
+/// A destination and its bytes as one blob: `u32` length of the destination, the destination as
+/// JSON, the bytes.
+pub fn seal(destination: &Destination, bytes: &[u8]) -> Vec<u8> {
+    let destination = json_of(destination);
+    let mut sealed = Vec::with_capacity(4 + destination.len() + bytes.len());
+    sealed.extend_from_slice(&(destination.len() as u32).to_le_bytes());
+    sealed.extend_from_slice(&destination);
+    sealed.extend_from_slice(bytes);
+    sealed
+}
+
+/// Takes a blob of [`seal`] apart; `None` when it is none.
+pub fn unseal(sealed: &[u8]) -> Option<(Destination, &[u8])> {
+    let (len, rest) = sealed.split_first_chunk::<4>()?;
+    let (destination, bytes) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+    Some((serde_json::from_slice(destination).ok()?, bytes))
+}
+
+/// A stored value as JSON.
+pub fn json_of(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("text, numbers and paths of a job file become JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealed_blob_comes_back_and_anything_else_does_not() {
+        let files = Files { path: "out/a".into(), extension: "csv".into(), header: "a,ü\n".into() };
+        let target = FileTarget { file: 3, offset: 77, opened_at_ms: 5 };
+        for destination in [Destination::File(FilePlace { files, target }), Destination::Stdout] {
+            let sealed = seal(&destination, b"rows\n");
+            assert_eq!(unseal(&sealed), Some((destination, &b"rows\n"[..])));
+        }
+        assert_eq!(unseal(b"a,b,c\n1,2,3\n"), None);
+        assert_eq!(unseal(b"\x02"), None);
+    }
+}
