@@ -158,6 +158,10 @@ impl SourceReader for FileSource {
         self.files.iter().map(|f| (f.name.clone(), f.position().encode())).collect()
     }
 
+    fn has_ended(&self) -> bool {
+        self.files.iter().all(FileEntry::is_done)
+    }
+
     fn event_time_now(&self) -> Option<i64> {
         self.files.iter().filter_map(FileEntry::highest).max()
     }

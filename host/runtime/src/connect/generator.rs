@@ -196,6 +196,10 @@ impl SourceReader for GeneratorSource {
         self.partitions.iter().map(|p| (p.name.clone(), encode(&p.state))).collect()
     }
 
+    fn has_ended(&self) -> bool {
+        self.choose().is_none()
+    }
+
     fn event_time_now(&self) -> Option<i64> {
         self.partitions.iter().filter_map(|p| p.state.highest).max()
     }

@@ -96,6 +96,9 @@ pub trait SourceReader: Send {
     /// partition of this subtask, also those that are not open yet or are done.
     fn positions(&self) -> Vec<(String, Vec<u8>)>;
 
+    /// Whether nothing is left to read: [`Self::next`] will say so, and give nothing before.
+    fn has_ended(&self) -> bool;
+
     /// The highest event time read, in microseconds.
     fn event_time_now(&self) -> Option<i64>;
 

@@ -95,6 +95,10 @@ impl SourceReader for StdinSource {
         if self.mine { vec![(STDIN.to_owned(), self.position.encode())] } else { Vec::new() }
     }
 
+    fn has_ended(&self) -> bool {
+        self.partition.is_none()
+    }
+
     fn event_time_now(&self) -> Option<i64> {
         self.position.highest
     }
