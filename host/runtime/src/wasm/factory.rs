@@ -9,6 +9,7 @@ use super::interface::{
     FRAMES, FrameRange, GuestError, OFFERED, VERSION, interface_name, our_interface, version_track,
 };
 use super::log::LogSink;
+use super::nesting;
 use super::runtime::Runtime;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, mpsc};
@@ -135,7 +136,7 @@ impl Factory {
     }
 }
 
-/// What can be said about a file from its size and first eight bytes.
+/// What can be said about a file without compiling it.
 fn check_form(bytes: &[u8], limits: &Limits) -> Result<(), ModuleError> {
     let got = bytes.len() as u64;
     if got > limits.module_bytes {
@@ -148,7 +149,7 @@ fn check_form(bytes: &[u8], limits: &Limits) -> Result<(), ModuleError> {
     if bytes.get(6..8) == Some(&[0, 0]) {
         return Err(ModuleError::CoreModule);
     }
-    Ok(())
+    nesting::excess(bytes).map_or(Ok(()), |reason| Err(ModuleError::Invalid { reason }))
 }
 
 fn start_of(bytes: &[u8]) -> String {

@@ -18,6 +18,7 @@ mod instance;
 mod interface;
 mod limiter;
 mod log;
+mod nesting;
 mod runtime;
 mod sys;
 
