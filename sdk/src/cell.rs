@@ -6,21 +6,21 @@ use wasmill_abi::{DecodeError, Type};
 use crate::Timestamp;
 use crate::columns::{Bits, Fixed, Nullable, Var};
 
-/// A growing column.
+/// A growing column. Rows are put in order; who puts them counts them.
 pub trait Build: Default {
-    /// Appends the value that stands where a value is missing.
-    fn push_default(&mut self);
+    /// Puts, as this row, the value that stands where a value is missing.
+    fn put_default(&mut self, row: usize);
     /// Drops every row from `rows` on.
     fn truncate(&mut self, rows: usize);
-    /// Memory that the rows take.
-    fn bytes(&self) -> usize;
-    /// Writes all buffers of the column, validity first.
-    fn write(&self, block: &mut BlockWriter<'_>) {
+    /// Bytes of the column while it has so many rows.
+    fn bytes(&self, rows: usize) -> usize;
+    /// Writes all buffers of the column's rows, validity first.
+    fn write(&self, rows: usize, block: &mut BlockWriter<'_>) {
         block.buffer(&[]);
-        self.write_values(block);
+        self.write_values(rows, block);
     }
     /// Writes the buffers behind the validity.
-    fn write_values(&self, block: &mut BlockWriter<'_>);
+    fn write_values(&self, rows: usize, block: &mut BlockWriter<'_>);
 }
 
 /// A Rust type that can be a field of a row.
@@ -45,8 +45,8 @@ pub trait Cell {
     fn reader(column: Column<'_>) -> Result<Self::Reader<'_>, DecodeError>;
     /// The value of a row.
     fn get<'a>(reader: &Self::Reader<'a>, row: usize) -> Self::Of<'a>;
-    /// Appends a value.
-    fn put(builder: &mut Self::Builder, value: &Self::Of<'_>);
+    /// Puts the value of a row.
+    fn put(builder: &mut Self::Builder, row: usize, value: &Self::Of<'_>);
 }
 
 /// A cell that is always present, so that `Option` can be put around it.
@@ -72,8 +72,8 @@ macro_rules! fixed {
             }
 
             #[inline(always)]
-            fn put(builder: &mut Self::Builder, $value: &$rust) {
-                builder.0.push($write);
+            fn put(builder: &mut Self::Builder, row: usize, $value: &$rust) {
+                builder.put(row, $write);
             }
         }
 
@@ -112,8 +112,8 @@ impl Cell for bool {
     }
 
     #[inline(always)]
-    fn put(builder: &mut Bits, value: &bool) {
-        builder.push(*value);
+    fn put(builder: &mut Bits, row: usize, value: &bool) {
+        builder.put(row, *value);
     }
 }
 
@@ -162,8 +162,8 @@ macro_rules! variable {
             }
 
             #[inline(always)]
-            fn put(builder: &mut Var, value: &Self::Of<'_>) {
-                builder.push(value.$bytes());
+            fn put(builder: &mut Var, row: usize, value: &Self::Of<'_>) {
+                builder.put(row, value.$bytes());
             }
         }
 
@@ -196,10 +196,10 @@ impl<T: Scalar> Cell for Option<T> {
     }
 
     #[inline(always)]
-    fn put(builder: &mut Self::Builder, value: &Self::Of<'_>) {
+    fn put(builder: &mut Self::Builder, row: usize, value: &Self::Of<'_>) {
         match value {
-            Some(value) => T::put(builder.present(), value),
-            None => builder.push_default(),
+            Some(value) => T::put(builder.present(row), row, value),
+            None => builder.put_default(row),
         }
     }
 }

@@ -41,7 +41,11 @@ use crate::{Row, RowOf};
 pub struct Emit<R: Row> {
     builders: R::Builders,
     rows: usize,
-    /// The input row of each row that is kept; rows behind them belong to the current input row.
+    /// Rows that are kept; those behind them belong to the current input row.
+    kept: usize,
+    /// Each row that is kept comes from the input row of its own number; then `origins` is unused.
+    in_step: bool,
+    /// Otherwise the input row of each row that is kept.
     origins: Vec<u32>,
     buffers: usize,
 }
@@ -50,8 +54,30 @@ impl<R: Row> Emit<R> {
     /// Adds a row to this output.
     #[inline]
     pub fn emit(&mut self, row: RowOf<'_, R>) {
-        R::write(&mut self.builders, &row);
+        R::write(&mut self.builders, self.rows, &row);
         self.rows += 1;
+    }
+
+    /// Keeps the rows of an input row of which there are any.
+    #[inline(always)]
+    fn keep(&mut self, origin: u32) {
+        let is_one = self.rows == self.kept + 1;
+        match self.in_step {
+            true if is_one && self.kept == origin as usize => {}
+            false if is_one => self.origins.push(origin),
+            _ => self.keep_any(origin),
+        }
+        self.kept = self.rows;
+    }
+
+    #[inline(never)]
+    fn keep_any(&mut self, origin: u32) {
+        if self.in_step {
+            self.in_step = false;
+            self.origins.clear();
+            self.origins.extend(0..self.kept as u32);
+        }
+        self.origins.resize(self.rows, origin);
     }
 }
 
@@ -75,6 +101,8 @@ impl<R: Row> Port for Emit<R> {
         Self {
             builders: R::Builders::default(),
             rows: 0,
+            kept: 0,
+            in_step: true,
             origins: Vec::new(),
             buffers: BlockWriter::buffers_of(&R::schema()),
         }
@@ -86,21 +114,20 @@ impl<R: Row> Port for Emit<R> {
 
     #[inline]
     fn commit(&mut self, origin: u32) -> usize {
-        if self.rows == self.origins.len() + 1 {
-            self.origins.push(origin);
-        } else {
-            self.origins.resize(self.rows, origin);
+        if self.rows != self.kept {
+            self.keep(origin);
         }
-        self.builders.bytes() + self.rows * 4
+        self.builders.bytes(self.rows) + self.rows * 4
     }
 
     fn undo(&mut self) {
-        self.rows = self.origins.len();
+        self.rows = self.kept;
         self.builders.truncate(self.rows);
     }
 
     fn clear(&mut self) {
-        self.origins.clear();
+        self.kept = 0;
+        self.in_step = true;
         Port::undo(self);
     }
 
@@ -108,9 +135,8 @@ impl<R: Row> Port for Emit<R> {
         if self.rows == 0 {
             return;
         }
-        let in_step = self.origins.iter().enumerate().all(|(i, &origin)| i as u32 == origin);
-        let origins = (!in_step).then_some(self.origins.as_slice());
-        effects.rows(id, self.rows, origins, self.buffers, |block| self.builders.write(block));
+        let origins = (!self.in_step).then_some(self.origins.as_slice());
+        effects.rows(id, self.rows, origins, self.buffers, |block| self.builders.write(self.rows, block));
         Port::clear(self);
     }
 }

@@ -7,8 +7,8 @@ use wasmill_abi::{DecodeError, Schema};
 #[doc(hidden)]
 pub trait RowBuilders: Default {
     fn truncate(&mut self, rows: usize);
-    fn bytes(&self) -> usize;
-    fn write(&self, block: &mut BlockWriter<'_>);
+    fn bytes(&self, rows: usize) -> usize;
+    fn write(&self, rows: usize, block: &mut BlockWriter<'_>);
 }
 
 /// A struct whose fields are the columns of a row; made by `#[derive(Row)]`.
@@ -53,7 +53,7 @@ pub trait Row {
     #[doc(hidden)]
     fn read<'a>(columns: &Self::Columns<'a>, row: usize) -> Self::Of<'a>;
     #[doc(hidden)]
-    fn write(builders: &mut Self::Builders, row: &Self::Of<'_>);
+    fn write(builders: &mut Self::Builders, row: usize, values: &Self::Of<'_>);
 }
 
 /// The row `R` with lifetime `'a`: `RowOf<'a, Flight<'static>>` is `Flight<'a>`.

@@ -105,12 +105,12 @@ fn builders(columns: &[Column]) -> TokenStream {
             }
 
             #[inline]
-            fn bytes(&self) -> usize {
-                0 #(+ ::wasmill_sdk::rt::Build::bytes(&self.#slots))*
+            fn bytes(&self, rows: usize) -> usize {
+                0 #(+ ::wasmill_sdk::rt::Build::bytes(&self.#slots, rows))*
             }
 
-            fn write(&self, block: &mut ::wasmill_sdk::rt::BlockWriter<'_>) {
-                #(::wasmill_sdk::rt::Build::write(&self.#slots, block);)*
+            fn write(&self, rows: usize, block: &mut ::wasmill_sdk::rt::BlockWriter<'_>) {
+                #(::wasmill_sdk::rt::Build::write(&self.#slots, rows, block);)*
             }
         }
 
@@ -156,8 +156,8 @@ fn row_impl(input: &DeriveInput, borrows: bool, columns: &[Column]) -> TokenStre
             }
 
             #[inline(always)]
-            fn write(builders: &mut Builders, row: &Self::Of<'_>) {
-                #(<#types as ::wasmill_sdk::rt::Cell>::put(&mut builders.#slots, &row.#idents);)*
+            fn write(builders: &mut Builders, row: usize, values: &Self::Of<'_>) {
+                #(<#types as ::wasmill_sdk::rt::Cell>::put(&mut builders.#slots, row, &values.#idents);)*
             }
         }
     }

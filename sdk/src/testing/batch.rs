@@ -133,12 +133,12 @@ impl<R: Row> Rows<R> {
     }
 
     pub fn add(&mut self, row: &RowOf<'_, R>) {
-        R::write(&mut self.builders, row);
+        R::write(&mut self.builders, self.count, row);
         self.count += 1;
     }
 
     pub fn write(&self, block: &mut BlockWriter<'_>) {
-        self.builders.write(block);
+        self.builders.write(self.count, block);
     }
 
     /// The rows as a block, with its schema.

@@ -79,14 +79,16 @@ fn write_column<'v>(ty: Type, values: impl Iterator<Item = &'v Value>, block: &m
     macro_rules! write {
         ($rust:ty, $($pattern:pat => $value:expr),+) => {{
             let mut builder = <Option<$rust> as Cell>::Builder::default();
+            let mut rows = 0;
             for value in values {
                 let value: Option<$rust> = match value {
                     $($pattern => Some($value),)+
                     _ => None,
                 };
-                <Option<$rust> as Cell>::put(&mut builder, &value);
+                <Option<$rust> as Cell>::put(&mut builder, rows, &value);
+                rows += 1;
             }
-            builder.write(block);
+            builder.write(rows, block);
         }};
     }
     match ty {
