@@ -27,7 +27,7 @@ pub struct Limits {
     pub compile_time: Duration,
     /// Memory that cached state may take, per keyed operator and subtask.
     pub state_cache_bytes: u64,
-    /// Outbox and dead letters of one epoch and subtask; a full one ends the epoch early.
+    /// Output, dead letters and changed state of one epoch and subtask; more ends the epoch early.
     pub outbox_bytes: u64,
 }
 

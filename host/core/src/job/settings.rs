@@ -116,7 +116,7 @@ limits! {
     module "Size of a module." Bytes 1 << 10, 1 << 30; module_bytes: u64::from, u64::from;
     compile_time "Time that the compilation of a module may take." Time 1_000_000, 3_600_000_000; compile_time: micros, Duration::from_micros;
     state_cache "Memory for cached state, per keyed operator and subtask." Bytes 1 << 20, 1 << 40; state_cache_bytes: u64::from, u64::from;
-    outbox "Outbox and dead letters of one epoch and subtask; a full one ends the epoch early." Bytes 1 << 20, 4 << 30; outbox_bytes: u64::from, u64::from;
+    outbox "Output, dead letters and changed state of one epoch and subtask; more ends the epoch early." Bytes 1 << 20, 4 << 30; outbox_bytes: u64::from, u64::from;
 }
 
 fn micros(duration: Duration) -> u64 {

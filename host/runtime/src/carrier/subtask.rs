@@ -175,7 +175,9 @@ impl ChannelSubtask {
             Message::Watermark(watermark) => self.alignment.watermark_of(input, watermark).map_err(bug)?,
             Message::End => self.alignment.end(input).map_err(bug)?,
             Message::Barrier(epoch) => {
-                if self.alignment.barrier(input, epoch).map_err(bug)? {
+                let aligned = self.alignment.barrier(input, epoch).map_err(bug)?;
+                self.alignment.validate().map_err(RunError::Bug)?;
+                if aligned {
                     self.worker.barrier(epoch, self.alignment.all_ended(), Vec::new())?;
                 }
                 None

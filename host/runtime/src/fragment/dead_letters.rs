@@ -19,7 +19,7 @@ pub const NO_POSITION: u64 = u64::MAX;
 /// Why a row is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// `rejected`, `trap`, `deadline`, `memory`, `effects` or `transient`.
+    /// `rejected`, or what [`CallError::kind`](crate::wasm::CallError::kind) says of a failed call.
     pub kind: &'static str,
     /// The code that the function gave when it rejected the row.
     pub code: Option<u32>,
