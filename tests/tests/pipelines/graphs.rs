@@ -173,7 +173,8 @@ sinks:
         sorted(job.json_rows("out").iter().map(tick).collect())
     };
     let of_the_clock = [r#""past" "processing""#, r#""soon" "processing""#];
-    until("both timers fired", || running.has_ended() || ticks().len() == 2);
+    until("both timers fired", || running.has_ended() || job.parts("out").concat().lines().count() == 2);
+    until("their lines are whole", || job.parts("out").concat().ends_with('\n'));
     assert_eq!(ticks(), of_the_clock, "with the input still open");
     assert!(now() >= soon, "a timer fired before its time");
     drop(writer);

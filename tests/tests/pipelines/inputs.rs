@@ -209,7 +209,9 @@ fn lines_that_are_no_rows_are_told_once_with_their_place() {
         job.write(&format!("in/{file}.ndjson"), lines.join("\n"));
     }
     let mut running = Running::start(job.command(&["--quiet", "--parallelism", "2"]));
-    wasmill_tests::until("something is committed", || running.has_ended() || !job.dead_letters("passing").is_empty());
+    wasmill_tests::until("something is committed", || {
+        running.has_ended() || !job.parts(".wasmill/passing/dead-letters").is_empty()
+    });
     running.kill().expect("it can be killed");
     job.run(&["--parallelism", "2"]).ok();
     let place = |l: &Value| {
