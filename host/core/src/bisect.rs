@@ -32,7 +32,7 @@ impl Bisection {
     }
 
     /// The next step; the same one until it is reported on.
-    pub fn next(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         if let Some(row) = self.poison.take() {
             return Step::Poison(row);
         }

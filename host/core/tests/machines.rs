@@ -41,7 +41,7 @@ mod bisection {
         let mut bisection = Bisection::new(rows);
         let (mut applied, mut found, mut calls) = (Vec::new(), Vec::new(), 0);
         loop {
-            match bisection.next() {
+            match bisection.step() {
                 Step::Done => return (applied, found, calls),
                 Step::Poison(row) => found.push(row),
                 Step::Run(range) => {
@@ -75,7 +75,7 @@ mod bisection {
 
     #[test]
     fn an_empty_batch_is_done() {
-        assert_eq!(Bisection::new(0).next(), Step::Done);
+        assert_eq!(Bisection::new(0).step(), Step::Done);
     }
 
     proptest! {

@@ -51,8 +51,11 @@ struct KeyRouter {
     rows: Vec<Vec<u32>>,
 }
 
+/// One side of an edge: for each of its subtasks, an end of every channel that it has.
+type Ends<T> = Vec<Vec<T>>;
+
 /// The channels of one edge: for every receiving subtask, one receiver per sending subtask.
-pub fn connect(senders: usize, receivers: usize) -> (Vec<Vec<Sender<Message>>>, Vec<Vec<Receiver<Message>>>) {
+pub fn connect(senders: usize, receivers: usize) -> (Ends<Sender<Message>>, Ends<Receiver<Message>>) {
     let mut tx: Vec<Vec<_>> = (0..senders).map(|_| Vec::with_capacity(receivers)).collect();
     let mut rx: Vec<Vec<_>> = (0..receivers).map(|_| Vec::with_capacity(senders)).collect();
     for outlet in &mut tx {

@@ -173,7 +173,7 @@ impl FunctionOperator {
         let mut reason = None;
         let mut tries = 0;
         loop {
-            match bisection.next() {
+            match bisection.step() {
                 Step::Done => return Ok(()),
                 Step::Poison(row) => {
                     let reason = reason.take().expect("a call failed before its row was found to be poison");
