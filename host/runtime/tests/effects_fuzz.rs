@@ -4,6 +4,7 @@
 #[path = "../../../sdk/abi/tests/fuzz/engine.rs"]
 mod engine;
 #[path = "../../../sdk/abi/tests/fuzz/seeds.rs"]
+#[expect(dead_code, reason = "the seeds of the other decoders are not needed here")]
 mod seeds;
 
 use arrow_array::Array;

@@ -49,7 +49,7 @@ pub fn any(field: &Field, random: &mut Random) -> Cell {
     match field.ty {
         Type::Bool => Cell::Bool(random.below(2) == 0),
         Type::Utf8 => Cell::text(TEXTS[random.below(TEXTS.len() as u64) as usize]),
-        Type::Binary => Cell::Var((0..random.below(9)).map(|_| random.next() as u8).collect()),
+        Type::Binary => Cell::Var((0..random.below(9)).map(|_| random.number() as u8).collect()),
         Type::F32 if random.below(4) == 0 => {
             let odd = [f32::NAN, -f32::NAN, -0.0, f32::INFINITY, f32::from_bits(0x7fa0_0001), f32::from_bits(1)];
             Cell::Fixed(odd[random.below(6) as usize].to_bits().to_le_bytes().to_vec())
@@ -61,7 +61,7 @@ pub fn any(field: &Field, random: &mut Random) -> Cell {
         ty => {
             let width = ty.width().expect("all other types are of fixed width");
             let extreme = [0, u64::MAX, i64::MIN as u64, i64::MAX as u64][random.below(4) as usize];
-            let value = if random.below(4) == 0 { extreme } else { random.next() };
+            let value = if random.below(4) == 0 { extreme } else { random.number() };
             Cell::Fixed(value.to_le_bytes()[..width].to_vec())
         }
     }

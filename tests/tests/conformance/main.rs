@@ -83,7 +83,7 @@ fn transfers(random: &mut Random, actions: &[&str]) -> Stretch {
     let n = 50 + random.below(100);
     let names: Vec<&str> = (0..n).map(|_| pick(&NAMES, random)).collect();
     let rows = names.iter().zip(0i64..).map(|(name, id)| {
-        let amount = random.next() as i64 >> (8 + random.below(50));
+        let amount = random.number() as i64 >> (8 + random.below(50));
         vec![Cell::text(name), Cell::i64(id), Cell::i64(amount), Cell::text(pick(actions, random))]
     });
     let rows = rows.collect();
@@ -147,7 +147,7 @@ fn flight(random: &mut Random, spread: u64) -> (Row, [&'static str; 2]) {
     let airports = [pick(&AIRPORTS, random), pick(&AIRPORTS, random)];
     let delay = match random.below(9) {
         0 => Cell::Null,
-        _ => Cell::i32(random.next() as i32 >> random.below(32)),
+        _ => Cell::i32(random.number() as i32 >> random.below(32)),
     };
     let distance = Cell::i32(random.below(5000) as i32 - 50);
     let date = Cell::i64(random.below(spread) as i64 * 60_000_000);
