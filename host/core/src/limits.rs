@@ -19,7 +19,7 @@ pub struct Limits {
     pub effects_bytes: u64,
     /// One guest log line; the rest is cut off.
     pub log_line_bytes: u32,
-    /// Guest log lines per second and instance; more are counted and dropped.
+    /// Guest log lines per second, operator and subtask; more are counted and dropped.
     pub log_lines_per_second: u32,
     /// Size of a module.
     pub module_bytes: u64,

@@ -112,7 +112,7 @@ limits! {
     deadline_per_row "Time added to the deadline per row." Time 0, 10_000_000; deadline_per_row: micros, Duration::from_micros;
     effects "Effects of one guest call." Bytes 1 << 10, 1 << 30; effects_bytes: u64::from, u64::from;
     log_line "Bytes of one guest log line; the rest is cut off." Bytes 64, 1 << 20; log_line_bytes: u64::from, count;
-    log_lines_per_second "Guest log lines per second and instance; more are counted and dropped." Count 0, 100_000; log_lines_per_second: u64::from, count;
+    log_lines_per_second "Guest log lines per second, operator and subtask; more are counted and dropped." Count 0, 100_000; log_lines_per_second: u64::from, count;
     module "Size of a module." Bytes 1 << 10, 1 << 30; module_bytes: u64::from, u64::from;
     compile_time "Time that the compilation of a module may take." Time 1_000_000, 3_600_000_000; compile_time: micros, Duration::from_micros;
     state_cache "Memory for cached state, per keyed operator and subtask." Bytes 1 << 20, 1 << 40; state_cache_bytes: u64::from, u64::from;

@@ -1,14 +1,32 @@
-//! Where guests' log lines go: to the process's log, with job and operator on every line. A guest is
-//! a stranger: what a terminal would obey, it only shows, and one line stays one line.
+//! Where guests' log lines go: to the process's log, with job and operator on every line, and no
+//! more of them than the limit allows. A guest is a stranger: what a terminal would obey, it only
+//! shows, and one line stays one line.
 
 use crate::wasm::{Level, LogSink};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use wasmill_core::printable::one_line;
 
-/// The log of one operator's subtask.
-pub fn guest_log(job: &str, operator: &str, subtask: u16) -> LogSink {
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The log of one operator's subtask. The limit holds for all of its instances together: a function
+/// that traps on every row gets a fresh one each time, and must not flood the log by that.
+pub fn guest_log(job: &str, operator: &str, subtask: u16, lines_per_second: u32) -> LogSink {
     let (job, operator) = (job.to_owned(), operator.to_owned());
+    let budget = Mutex::new(Budget::new(lines_per_second, Instant::now()));
     Arc::new(move |level, line| {
+        // Only this subtask's thread comes here; a poisoned lock still counts right.
+        let answer = budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        if answer.dropped > 0 {
+            let (dropped, limit) = (answer.dropped, lines_per_second);
+            tracing::warn!(
+                target: "guest", job, operator, subtask,
+                "{dropped} log lines were dropped: more than {limit} in a second (limit log_lines_per_second)"
+            );
+        }
+        if !answer.passes {
+            return;
+        }
         let line = one_line(line);
         match level {
             Level::Trace => tracing::trace!(target: "guest", job, operator, subtask, "{line}"),
@@ -18,4 +36,61 @@ pub fn guest_log(job: &str, operator: &str, subtask: u16) -> LogSink {
             Level::Error => tracing::error!(target: "guest", job, operator, subtask, "{line}"),
         }
     })
+}
+
+/// How many lines may pass in the second that runs.
+struct Budget {
+    per_second: u32,
+    second: Instant,
+    passed: u32,
+    dropped: u64,
+}
+
+/// Whether a line passes, and how many did not before it that nobody was told of.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    passes: bool,
+    dropped: u64,
+}
+
+impl Budget {
+    fn new(per_second: u32, now: Instant) -> Self {
+        Self { per_second, second: now, passed: 0, dropped: 0 }
+    }
+
+    fn take(&mut self, now: Instant) -> Answer {
+        let mut dropped = 0;
+        if now.duration_since(self.second) >= SECOND {
+            (self.second, self.passed) = (now, 0);
+            dropped = std::mem::take(&mut self.dropped);
+        }
+        let passes = self.passed < self.per_second;
+        self.passed += u32::from(passes);
+        self.dropped += u64::from(!passes);
+        Answer { passes, dropped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_beyond_the_limit_are_dropped_and_told_in_the_next_second() {
+        let start = Instant::now();
+        let mut budget = Budget::new(2, start);
+        let passed: Vec<bool> = (0..5).map(|_| budget.take(start).passes).collect();
+        assert_eq!(passed, [true, true, false, false, false]);
+        assert_eq!(budget.take(start + SECOND), Answer { passes: true, dropped: 3 });
+        assert_eq!(budget.take(start + SECOND), Answer { passes: true, dropped: 0 });
+        assert_eq!(budget.take(start + SECOND * 3), Answer { passes: true, dropped: 0 });
+    }
+
+    #[test]
+    fn a_limit_of_nothing_lets_nothing_pass() {
+        let start = Instant::now();
+        let mut budget = Budget::new(0, start);
+        assert!(!budget.take(start).passes);
+        assert_eq!(budget.take(start + SECOND), Answer { passes: false, dropped: 1 });
+    }
 }

@@ -12,9 +12,8 @@ const CHANNELS: [&str; 4] = ["Google", "Facebook", "Baidu", "Apple"];
 const FIRST_NAMES: [&str; 11] =
     ["Peter", "Paul", "Luke", "John", "Saul", "Vicky", "Kate", "Julie", "Sarah", "Deiter", "Walter"];
 const LAST_NAMES: [&str; 9] = ["Shultz", "Abrams", "Spencer", "White", "Bartels", "Walton", "Smith", "Jones", "Noris"];
-const CITIES: [&str; 10] = [
-    "Phoenix", "Los Angeles", "San Francisco", "Boise", "Portland", "Bend", "Redmond", "Seattle", "Kent", "Cheyenne",
-];
+const CITIES: [&str; 10] =
+    ["Phoenix", "Los Angeles", "San Francisco", "Boise", "Portland", "Bend", "Redmond", "Seattle", "Kent", "Cheyenne"];
 const STATES: [&str; 6] = ["AZ", "CA", "ID", "OR", "WA", "WY"];
 
 /// SplitMix64's output function.
@@ -202,12 +201,10 @@ impl Text {
         };
         let owned = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
         match self {
-            Text::Channel => {
-                owned(&CHANNELS).into_iter().chain((0..64).map(|i| format!("channel-{i}"))).collect()
+            Text::Channel => owned(&CHANNELS).into_iter().chain((0..64).map(|i| format!("channel-{i}"))).collect(),
+            Text::Url => {
+                (0..1024).map(|i| format!("https://www.nexmark.com/item.htm?query=1&channel_id={i}")).collect()
             }
-            Text::Url => (0..1024)
-                .map(|i| format!("https://www.nexmark.com/item.htm?query=1&channel_id={i}"))
-                .collect(),
             Text::BidExtra | Text::Extra => (0..16).map(|i| letters(i, 32, 7, 3)).collect(),
             Text::Item => (0..1024).map(|i| format!("item-{i}")).collect(),
             Text::Description => (0..64).map(|i| letters(i, 100, 11, 5)).collect(),

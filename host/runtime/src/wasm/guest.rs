@@ -53,7 +53,7 @@ impl Guest {
     pub fn new_store(engine: &Engine, limits: &Limits, log: LogSink) -> Store<Guest> {
         let guest = Guest {
             memory: MemoryLimiter::new(limits.memory_bytes),
-            log: GuestLog::new(log, limits.log_line_bytes, limits.log_lines_per_second),
+            log: GuestLog::new(log, limits.log_line_bytes),
             stop: None,
             chunks: Vec::new(),
             effects_bytes: 0,
