@@ -78,7 +78,10 @@ impl FunctionCrate {
         self.require_target()?;
         let mut command = cargo(&self.manifest);
         command
-            .args(["build", "--lib", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
+            // As a `cdylib` only: for a crate that is also an `rlib`, cargo skips link-time optimisation
+            // without a word, and nothing of the SDK is inlined into the function.
+            .args(["rustc", "--lib", "--crate-type", "cdylib", "--release", "--target", TARGET])
+            .args(["--message-format", "json-render-diagnostics"])
             .arg("--manifest-path")
             .arg(&self.manifest)
             .stderr(Stdio::inherit());

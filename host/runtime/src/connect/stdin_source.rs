@@ -40,6 +40,11 @@ impl StdinSource {
         };
         let (sender, receiver) = bounded(CHUNKS);
         let mut partition = None;
+        if mine && position.done {
+            tracing::warn!(
+                "standard input was read to its end by an earlier run of this job: what it holds now is not read; give the job a new state directory to read it"
+            );
+        }
         if mine && !position.done {
             std::thread::Builder::new()
                 .name("stdin".to_owned())
