@@ -68,8 +68,8 @@ fn progress_text(p: &Progress) -> String {
     if let Some(time) = p.event_time.and_then(DateTime::from_timestamp_micros) {
         let _ = write!(text, "  event time {}", time.format("%Y-%m-%d %H:%M"));
     }
-    if let Some(lag) = p.lag_ms {
-        let _ = write!(text, "  lag {}", span(lag));
+    if let Some(lag) = p.lag {
+        let _ = write!(text, "  lag {}", span(millis(lag)));
     }
     if p.dead_letters > 0 {
         let _ = write!(text, "  {} dead letters", grouped(p.dead_letters));
@@ -90,19 +90,20 @@ fn span(millis: u64) -> String {
 }
 
 fn summary_text(s: &Summary) -> String {
-    let end = if s.finished { "done" } else { "drained; run it again to go on" };
-    let mut text = format!("{end}: {} rows in, {} out", grouped(s.rows_in), grouped(s.rows_out));
-    let _ = write!(text, ", epoch {}, {:.1} s", s.epoch, s.elapsed.as_secs_f64());
-    if s.dead_letters > 0 {
-        let _ = write!(text, ", {} dead letters", grouped(s.dead_letters));
+    let p = &s.progress;
+    let end = if s.ended { "done" } else { "drained; run it again to go on" };
+    let mut text = format!("{end}: {} rows in, {} out", grouped(p.rows_in), grouped(p.rows_out));
+    let _ = write!(text, ", epoch {}, {:.1} s", p.epoch, p.elapsed.as_secs_f64());
+    if p.dead_letters > 0 {
+        let _ = write!(text, ", {} dead letters", grouped(p.dead_letters));
     }
-    if s.skipped > 0 {
-        let _ = write!(text, ", {} skipped", grouped(s.skipped));
+    if p.skipped > 0 {
+        let _ = write!(text, ", {} skipped", grouped(p.skipped));
     }
-    if let Some(epoch) = s.resumed_from {
+    if let Some(epoch) = p.resumed_from {
         let _ = write!(text, ", resumed from epoch {epoch}");
     }
-    text += &metrics_text(&s.metrics);
+    text += &metrics_text(&p.metrics);
     text
 }
 
@@ -149,24 +150,25 @@ fn progress_json(p: &Progress) -> Value {
         "epoch": p.epoch,
         "event_time_us": p.event_time,
         "watermark_us": p.watermark,
-        "lag_ms": p.lag_ms,
+        "lag_ms": p.lag.map(millis),
         "elapsed_ms": millis(p.elapsed),
         "resumed_from": p.resumed_from,
     })
 }
 
 fn summary_json(s: &Summary) -> Value {
+    let p = &s.progress;
     json!({
         "event": "summary",
-        "rows_in": s.rows_in,
-        "rows_out": s.rows_out,
-        "dead_letters": s.dead_letters,
-        "skipped": s.skipped,
-        "metrics": metrics_json(&s.metrics),
-        "epoch": s.epoch,
-        "elapsed_ms": millis(s.elapsed),
-        "finished": s.finished,
-        "resumed_from": s.resumed_from,
+        "rows_in": p.rows_in,
+        "rows_out": p.rows_out,
+        "dead_letters": p.dead_letters,
+        "skipped": p.skipped,
+        "metrics": metrics_json(&p.metrics),
+        "epoch": p.epoch,
+        "elapsed_ms": millis(p.elapsed),
+        "finished": s.ended,
+        "resumed_from": p.resumed_from,
     })
 }
 
@@ -206,7 +208,7 @@ mod tests {
             epoch: 12,
             event_time: Some(1_357_034_400_000_000),
             watermark: None,
-            lag_ms: Some(140),
+            lag: Some(Duration::from_millis(140)),
             elapsed: Duration::from_millis(2_050),
             resumed_from: None,
         }
@@ -221,7 +223,7 @@ mod tests {
 
     #[test]
     fn unknown_values_are_left_out() {
-        let bare = Progress { event_time: None, lag_ms: None, dead_letters: 0, ..progress() };
+        let bare = Progress { event_time: None, lag: None, dead_letters: 0, ..progress() };
         assert_eq!(progress_text(&bare), "123,456 rows  60,123 rows/s  7,890 out  epoch 12");
         assert!(progress_json(&bare)["lag_ms"].is_null());
     }
@@ -240,22 +242,25 @@ mod tests {
 
     #[test]
     fn a_summary_says_how_it_ended() {
-        let summary = |finished| Summary {
-            rows_in: 200_000,
-            rows_out: 28_794,
-            dead_letters: 0,
-            skipped: 0,
-            metrics: Vec::new(),
-            epoch: 17,
-            elapsed: Duration::from_millis(3_400),
-            finished,
-            resumed_from: Some(8),
+        let summary = |ended, skipped, metrics| {
+            let progress = Progress {
+                rows_in: 200_000,
+                rows_out: 28_794,
+                dead_letters: 0,
+                epoch: 17,
+                elapsed: Duration::from_millis(3_400),
+                resumed_from: Some(8),
+                skipped,
+                metrics,
+                ..progress()
+            };
+            Summary { progress, ended }
         };
-        let text = summary_text(&summary(true));
+        let text = summary_text(&summary(true, 0, Vec::new()));
         assert_eq!(text, "done: 200,000 rows in, 28,794 out, epoch 17, 3.4 s, resumed from epoch 8");
-        let text = summary_text(&summary(false));
+        let text = summary_text(&summary(false, 0, Vec::new()));
         assert!(text.starts_with("drained; run it again"), "{text}");
-        let text = summary_text(&Summary { skipped: 2, metrics: metrics(), ..summary(true) });
+        let text = summary_text(&summary(true, 2, metrics()));
         let end = "3.4 s, 2 skipped, resumed from epoch 8\n  hourly: late 1,234, level 2.5\n  clean: bad 0";
         assert!(text.ends_with(end), "{text}");
     }

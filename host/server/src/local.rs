@@ -8,7 +8,7 @@ use wasmill_core::job::Overrides;
 use wasmill_core::plan::Plan;
 use wasmill_runtime::carrier;
 
-pub use wasmill_runtime::carrier::{MetricTotal, MetricValue, Stop};
+pub use wasmill_runtime::carrier::{MetricTotal, MetricValue, Progress, Stop, Summary};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]
@@ -20,48 +20,6 @@ pub struct RunOptions {
     pub parallelism: Option<u16>,
     /// In place of what the job file says.
     pub epoch: Option<Duration>,
-}
-
-/// How far a run has come. Totals are of this run, not of earlier ones.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Progress {
-    pub rows_in: u64,
-    pub rows_out: u64,
-    pub dead_letters: u64,
-    /// Rows and timers that failed and were dropped, by `on_error: skip`.
-    pub skipped: u64,
-    /// What the functions reported.
-    pub metrics: Vec<MetricTotal>,
-    /// Since the last report.
-    pub rows_per_second: f64,
-    /// The last committed epoch.
-    pub epoch: u64,
-    /// The highest event time read, in microseconds since 1970.
-    pub event_time: Option<i64>,
-    /// The highest watermark, in microseconds since 1970.
-    pub watermark: Option<i64>,
-    /// How far event time is behind the clock.
-    pub lag_ms: Option<u64>,
-    pub elapsed: Duration,
-    /// The epoch that this run went on from; `None` when it started from nothing.
-    pub resumed_from: Option<u64>,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Summary {
-    pub rows_in: u64,
-    pub rows_out: u64,
-    pub dead_letters: u64,
-    /// Rows and timers that failed and were dropped, by `on_error: skip`.
-    pub skipped: u64,
-    /// What the functions reported.
-    pub metrics: Vec<MetricTotal>,
-    pub epoch: u64,
-    pub elapsed: Duration,
-    /// Every input was read to its end; otherwise the job was drained.
-    pub finished: bool,
-    pub resumed_from: Option<u64>,
 }
 
 /// Why a job could not start or go on. Everything up to its last committed epoch is safe.
@@ -130,36 +88,5 @@ pub fn run(options: RunOptions, stop: Arc<Stop>, observer: &mut dyn FnMut(&Progr
     let Loaded { plan, factories, base } = load::load(&options.job_file, &overrides)?;
     let state_dir = options.state_dir.unwrap_or_else(|| base.join(".wasmill").join(&plan.job));
     let job = carrier::Job { plan: &plan, base: &base, state_dir: &state_dir, factories: &factories, stop: &stop };
-    let opened = carrier::Opened::open(job)?;
-    let resumed_from = opened.resumes_from();
-    let summary = opened.run(&mut |p| observer(&progress(p, resumed_from)))?;
-    let last = summary.progress;
-    Ok(Summary {
-        rows_in: last.rows_in,
-        rows_out: last.rows_out,
-        dead_letters: last.dead_letters,
-        skipped: last.skipped,
-        metrics: last.metrics,
-        epoch: last.epoch,
-        elapsed: last.elapsed,
-        finished: summary.ended,
-        resumed_from,
-    })
-}
-
-fn progress(p: &carrier::Progress, resumed_from: Option<u64>) -> Progress {
-    Progress {
-        rows_in: p.rows_in,
-        rows_out: p.rows_out,
-        dead_letters: p.dead_letters,
-        skipped: p.skipped,
-        metrics: p.metrics.clone(),
-        rows_per_second: p.rows_per_second,
-        epoch: p.epoch,
-        event_time: p.event_time,
-        watermark: p.watermark,
-        lag_ms: p.lag.map(|l| l.as_millis() as u64),
-        elapsed: p.elapsed,
-        resumed_from,
-    }
+    Ok(carrier::Opened::open(job)?.run(observer)?)
 }

@@ -125,13 +125,14 @@ impl<'a> Opened<'a> {
     }
 
     /// The epoch that the job goes on from; `None` when it starts from nothing.
-    pub fn resumes_from(&self) -> Option<u64> {
+    fn resumes_from(&self) -> Option<u64> {
         Some(self.db.committed_epoch()).filter(|e| *e > 0)
     }
 
     /// Runs the job until its input ends, it is asked to stop, or it fails.
     pub fn run(self, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
         let start = self.db.committed_epoch();
+        let resumes_from = self.resumes_from();
         let counters = Arc::new(Counters::of(self.job.plan));
         let committed = Arc::new(AtomicU64::new(start));
         let (event_sender, events) = crossbeam_channel::unbounded();
@@ -174,7 +175,7 @@ impl<'a> Opened<'a> {
             stop: self.job.stop,
             life: Life::Starting,
             parts: BTreeMap::new(),
-            reporter: Reporter::new(),
+            reporter: Reporter::new(resumes_from),
         };
         let summary = coordinator.run(observer);
         drop(running);

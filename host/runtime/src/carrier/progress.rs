@@ -95,6 +95,8 @@ pub struct Progress {
     /// How far event time is behind the clock.
     pub lag: Option<Duration>,
     pub elapsed: Duration,
+    /// The epoch that this run went on from; `None` when it started from nothing.
+    pub resumed_from: Option<u64>,
 }
 
 /// What one operator's function reported under one name.
@@ -110,12 +112,13 @@ pub struct Reporter {
     started: Instant,
     last: Instant,
     last_rows: u64,
+    resumed_from: Option<u64>,
 }
 
 impl Reporter {
-    pub fn new() -> Self {
+    pub fn new(resumed_from: Option<u64>) -> Self {
         let now = Instant::now();
-        Self { started: now, last: now, last_rows: 0 }
+        Self { started: now, last: now, last_rows: 0, resumed_from }
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -146,6 +149,7 @@ impl Reporter {
             watermark: known(&counters.watermark),
             lag: event_time.map(|t| Duration::from_micros(now.saturating_sub(t).max(0) as u64)),
             elapsed: self.elapsed(),
+            resumed_from: self.resumed_from,
         }
     }
 }
