@@ -4,7 +4,7 @@
 //! channels, by the edge's route; everything else takes all of them.
 
 use crate::batch::Batch;
-use crate::fragment::keys::RowKeys;
+use crate::fragment::keys::{KeySink, RowKeys};
 use arrow_array::UInt32Array;
 use arrow_buffer::ScalarBuffer;
 use arrow_select::take::take_record_batch;
@@ -14,6 +14,8 @@ use wasmill_abi::{Type, hash};
 /// Messages that one channel holds before its sender waits. With batches bounded in rows and bytes
 /// this bounds memory.
 const CHANNEL_MESSAGES: usize = 8;
+/// Rows in one message; a function may emit far more in one call.
+const MESSAGE_ROWS: usize = 8192;
 
 /// What goes through a channel.
 #[derive(Debug, Clone)]
@@ -87,9 +89,14 @@ impl Outlet {
 
     /// Sends rows to where they belong; waits while the receiver is behind.
     pub fn rows(&mut self, batch: Batch) -> Result<(), Closed> {
-        if batch.rows() == 0 {
-            return Ok(());
+        for start in (0..batch.rows()).step_by(MESSAGE_ROWS) {
+            let len = MESSAGE_ROWS.min(batch.rows() - start);
+            self.message(if len == batch.rows() { batch.clone() } else { batch.slice(start, len) })?;
         }
+        Ok(())
+    }
+
+    fn message(&mut self, batch: Batch) -> Result<(), Closed> {
         match &mut self.router {
             Router::One(target) => send(&self.senders[*target], Message::Rows(batch)),
             Router::ByKey(router) => {
@@ -119,14 +126,44 @@ fn send(sender: &Sender<Message>, message: Message) -> Result<(), Closed> {
 impl KeyRouter {
     /// Fills `rows`.
     fn partition(&mut self, batch: &Batch) {
-        let parallelism = self.rows.len() as u16;
-        self.keys.encode(&batch.columns, &self.columns, &self.types, 0..batch.rows());
         self.rows.iter_mut().for_each(Vec::clear);
-        for (i, key) in self.keys.iter().enumerate() {
-            let group = hash::key_group(hash::hash32(key), self.key_groups);
-            let subtask = hash::subtask_of_group(group, self.key_groups, parallelism);
-            self.rows[usize::from(subtask)].push(i as u32);
-        }
+        let mut sink = Partition {
+            parallelism: self.rows.len() as u16,
+            key_groups: self.key_groups,
+            row: 0,
+            rows: &mut self.rows,
+        };
+        self.keys.each(&batch.columns, &self.columns, &self.types, 0..batch.rows(), &mut sink);
+    }
+}
+
+/// Gives each row to the subtask that owns its key.
+struct Partition<'p> {
+    parallelism: u16,
+    key_groups: u16,
+    row: u32,
+    rows: &'p mut [Vec<u32>],
+}
+
+impl Partition<'_> {
+    #[inline]
+    fn add(&mut self, hash32: u32) {
+        let group = hash::key_group(hash32, self.key_groups);
+        let subtask = hash::subtask_of_group(group, self.key_groups, self.parallelism);
+        self.rows[usize::from(subtask)].push(self.row);
+        self.row += 1;
+    }
+}
+
+impl KeySink for Partition<'_> {
+    #[inline(always)]
+    fn fixed<const N: usize>(&mut self, key: &[u8; N]) {
+        self.add(hash::hash32(key));
+    }
+
+    #[inline]
+    fn any(&mut self, key: &[u8]) {
+        self.add(hash::hash32(key));
     }
 }
 
@@ -139,5 +176,55 @@ fn pick(batch: &Batch, rows: &[u32]) -> Batch {
         columns,
         event_time: batch.event_time.as_ref().map(at),
         positions: rows.iter().map(|&r| batch.positions[r as usize]).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Int64Array, RecordBatch};
+    use std::sync::Arc;
+
+    fn batch(rows: i64) -> Batch {
+        let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+        let columns = RecordBatch::try_from_iter([("n", values)]).expect("one column of one length");
+        Batch { columns, event_time: Some((0..rows).collect()), positions: (0..rows as u64).collect() }
+    }
+
+    fn received(receiver: &Receiver<Message>) -> Vec<Batch> {
+        let rows = receiver.try_iter().map(|m| match m {
+            Message::Rows(batch) => batch,
+            other => panic!("rows expected, not {other:?}"),
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn a_message_is_bounded_in_rows_and_nothing_is_lost() {
+        let rows = MESSAGE_ROWS as i64 * 2 + 5;
+        let (mut tx, rx) = connect(1, 1);
+        let mut outlet = Outlet::forward(tx.remove(0), 0);
+        outlet.rows(batch(rows)).expect("the receiver is there");
+        let batches = received(&rx[0][0]);
+        assert_eq!(batches.iter().map(Batch::rows).collect::<Vec<_>>(), [MESSAGE_ROWS, MESSAGE_ROWS, 5]);
+        let positions: Vec<u64> = batches.iter().flat_map(|b| b.positions.iter().copied()).collect();
+        assert_eq!(positions, (0..rows as u64).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn rows_of_one_key_go_to_one_receiver_in_order() {
+        let (mut tx, rx) = connect(1, 3);
+        let mut outlet = Outlet::by_key(tx.remove(0), vec![0], vec![Type::I64], 128);
+        outlet.rows(batch(1000)).expect("the receivers are there");
+        outlet.rows(batch(1000)).expect("the receivers are there");
+        let mut seen = 0;
+        for receiver in rx.iter().flatten() {
+            let [first, second] = &received(receiver)[..] else { panic!("one message per batch") };
+            assert_eq!(first.positions, second.positions, "the same keys went elsewhere");
+            assert!(first.positions.is_sorted());
+            assert_eq!(first.event_time.as_ref().map(|t| t.len()), Some(first.rows()));
+            seen += first.rows();
+        }
+        assert_eq!(seen, 1000);
     }
 }

@@ -30,22 +30,40 @@ pub fn put_bool(out: &mut Vec<u8>, v: bool) {
 }
 
 macro_rules! put_ints {
-    ($($unsigned:ident $put_u:ident $signed:ident $put_i:ident),*) => {$(
+    ($($unsigned:ident $of_u:ident $put_u:ident $signed:ident $of_i:ident $put_i:ident),*) => {$(
+        #[doc = concat!("The bytes of a `", stringify!($unsigned), "`.")]
+        #[inline]
+        pub fn $of_u(v: $unsigned) -> [u8; size_of::<$unsigned>() + 1] {
+            let mut key = [PRESENT; size_of::<$unsigned>() + 1];
+            key[1..].copy_from_slice(&v.to_be_bytes());
+            key
+        }
+
+        #[doc = concat!("The bytes of an `", stringify!($signed), "`.")]
+        #[inline]
+        pub fn $of_i(v: $signed) -> [u8; size_of::<$signed>() + 1] {
+            $of_u(v as $unsigned ^ (1 << ($unsigned::BITS - 1)))
+        }
+
         #[doc = concat!("Appends a `", stringify!($unsigned), "`.")]
         #[inline]
         pub fn $put_u(out: &mut Vec<u8>, v: $unsigned) {
-            out.push(PRESENT);
-            out.extend_from_slice(&v.to_be_bytes());
+            out.extend_from_slice(&$of_u(v));
         }
 
         #[doc = concat!("Appends an `", stringify!($signed), "`.")]
         #[inline]
         pub fn $put_i(out: &mut Vec<u8>, v: $signed) {
-            $put_u(out, v as $unsigned ^ (1 << ($unsigned::BITS - 1)));
+            out.extend_from_slice(&$of_i(v));
         }
     )*};
 }
-put_ints!(u8 put_u8 i8 put_i8, u16 put_u16 i16 put_i16, u32 put_u32 i32 put_i32, u64 put_u64 i64 put_i64);
+put_ints!(
+    u8 of_u8 put_u8 i8 of_i8 put_i8,
+    u16 of_u16 put_u16 i16 of_i16 put_i16,
+    u32 of_u32 put_u32 i32 of_i32 put_i32,
+    u64 of_u64 put_u64 i64 of_i64 put_i64
+);
 
 /// Appends an `f32`.
 pub fn put_f32(out: &mut Vec<u8>, v: f32) {

@@ -3,13 +3,13 @@
 
 use super::dead_letters::{DeadLetters, NO_POSITION, Reason, RowOf};
 use super::guest::Guest;
-use super::keys::RowKeys;
+use super::keys::{KeySink, RowKeys};
 use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::Batch;
 use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState};
 use crate::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, Timers, data_frame, timer_frame};
-use crate::wasm::{Advice, CallError, Effects, EffectsReader, OutputRows};
+use crate::wasm::{Advice, CallError, Effects, EffectsReader, OutputRows, column_bytes};
 use arrow_array::RecordBatch;
 use arrow_buffer::ScalarBuffer;
 use std::ops::Range;
@@ -152,7 +152,7 @@ impl FunctionOperator {
     /// Rows that stay within the byte limit, judged by the batch's average row.
     fn rows_per_call(&self, batch: &Batch) -> usize {
         let bytes: usize =
-            batch.columns.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(0)).sum();
+            batch.columns.columns().iter().zip(&self.input.fields).map(|(c, f)| column_bytes(f.ty, c.as_ref())).sum();
         let average = (bytes / batch.rows().max(1)).max(1) as u64;
         let by_bytes = usize::try_from(self.limits.batch_bytes / average).unwrap_or(usize::MAX);
         by_bytes.clamp(1, self.batch_rows())
@@ -255,12 +255,11 @@ impl FunctionOperator {
         range: Range<usize>,
         state: &mut KeyedState,
     ) -> Result<(Result<Vec<u8>, DecodeError>, u32), Failed> {
-        self.row_keys.encode(&batch.columns, &self.call.key, &self.call.key_types, range.clone());
         self.grouper.clear();
         self.row_key.clear();
-        for key in self.row_keys.iter() {
-            self.row_key.push(self.grouper.add(key, hash::hash32(key)));
-        }
+        self.row_key.reserve(range.len());
+        let mut sink = Grouping { grouper: &mut self.grouper, row_key: &mut self.row_key };
+        self.row_keys.each(&batch.columns, &self.call.key, &self.call.key_types, range.clone(), &mut sink);
         state.load(self.grouper.keys()).map_err(stop)?;
         let keys = self.grouper.keys().len();
         gather(state, keys, &mut self.values);
@@ -391,6 +390,24 @@ impl FunctionOperator {
 
     fn stopped(&self, message: String) -> FragmentError {
         FragmentError::Function { operator: self.name.clone(), message }
+    }
+}
+
+/// Gives each row the index of its key.
+struct Grouping<'g> {
+    grouper: &'g mut Grouper,
+    row_key: &'g mut Vec<u32>,
+}
+
+impl KeySink for Grouping<'_> {
+    #[inline(always)]
+    fn fixed<const N: usize>(&mut self, key: &[u8; N]) {
+        self.row_key.push(self.grouper.add_fixed(key, hash::hash32(key)));
+    }
+
+    #[inline]
+    fn any(&mut self, key: &[u8]) {
+        self.row_key.push(self.grouper.add(key, hash::hash32(key)));
     }
 }
 

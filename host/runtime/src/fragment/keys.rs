@@ -10,7 +10,15 @@ use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, Re
 use std::ops::Range;
 use wasmill_abi::{Type, key};
 
-/// The encoded keys of some rows.
+/// Takes the encoded keys of rows, one by one.
+pub trait KeySink {
+    /// A key of a length that is known when this is compiled; all keys of the same rows have it.
+    fn fixed<const N: usize>(&mut self, key: &[u8; N]);
+    /// A key of any length.
+    fn any(&mut self, key: &[u8]);
+}
+
+/// Encodes the keys of rows. It holds nothing but memory that is used again.
 #[derive(Debug, Default)]
 pub struct RowKeys(ByteList);
 
@@ -33,29 +41,39 @@ enum Column<'a> {
 }
 
 impl RowKeys {
-    /// Encodes the keys of `rows`, in place of what was here. `columns` are positions in `batch`,
-    /// of these types.
-    pub fn encode(&mut self, batch: &RecordBatch, columns: &[usize], types: &[Type], rows: Range<usize>) {
-        self.0.clear();
+    /// Gives the keys of `rows` to the sink, in their order. `columns` are positions in `batch`, of
+    /// these types.
+    pub fn each(
+        &mut self,
+        batch: &RecordBatch,
+        columns: &[usize],
+        types: &[Type],
+        rows: Range<usize>,
+        sink: &mut impl KeySink,
+    ) {
         let columns: Vec<_> = columns.iter().zip(types).map(|(&c, &ty)| Column::new(ty, batch.column(c))).collect();
         match columns.as_slice() {
-            [Column::I64(a)] if a.null_count() == 0 => self.encode_each(rows, |out, i| key::put_i64(out, a.value(i))),
-            [Column::Utf8(a)] if a.null_count() == 0 => {
-                self.encode_each(rows, |out, i| key::put_bytes(out, a.value(i).as_bytes()));
-            }
-            columns => self.encode_each(rows, |out, i| columns.iter().for_each(|c| c.put(out, i))),
+            [only] if only.array().null_count() == 0 => match only {
+                Column::I32(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_i32(v))),
+                Column::I64(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_i64(v))),
+                Column::U32(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_u32(v))),
+                Column::U64(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_u64(v))),
+                Column::Timestamp(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_i64(v))),
+                Column::Utf8(a) => self.encode(rows, sink, |out, i| key::put_bytes(out, a.value(i).as_bytes())),
+                other => self.encode(rows, sink, |out, i| other.put(out, i)),
+            },
+            columns => self.encode(rows, sink, |out, i| columns.iter().for_each(|c| c.put(out, i))),
         }
     }
 
-    fn encode_each(&mut self, rows: Range<usize>, put: impl Fn(&mut Vec<u8>, usize)) {
+    /// In two passes: a key that is read while its bytes are still on their way to memory waits for
+    /// them.
+    fn encode(&mut self, rows: Range<usize>, sink: &mut impl KeySink, put: impl Fn(&mut Vec<u8>, usize)) {
+        self.0.clear();
         for i in rows {
             self.0.push_with(|out| put(out, i));
         }
-    }
-
-    /// Each key, in the order of the rows.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.0.iter()
+        self.0.iter().for_each(|key| sink.any(key));
     }
 }
 

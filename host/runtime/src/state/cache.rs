@@ -5,7 +5,7 @@
 
 use super::delta::Changes;
 use super::encoding::state_key;
-use super::keys::KeySet;
+use super::keys::{KeySet, same};
 use super::slab::{Changed, Entry, Slab};
 use hashbrown::HashTable;
 use hashbrown::hash_table;
@@ -84,7 +84,7 @@ impl Cache {
         }));
         for (index, (key, hash)) in keys.iter().enumerate() {
             let id = &mut found[index];
-            if *id != ABSENT && self.slab.get(*id).key(self.slots) != key {
+            if *id != ABSENT && !same(self.slab.get(*id).key(self.slots), key) {
                 // Another key with the same 32-bit hash stood first.
                 *id = self.find(key, hash).unwrap_or(ABSENT);
             }

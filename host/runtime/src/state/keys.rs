@@ -27,11 +27,13 @@ impl ByteList {
     ///
     /// # Panics
     /// When the list grows to 4 GiB, far above what a batch may hold.
+    #[inline]
     pub fn push_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         fill(&mut self.bytes);
         self.offsets.push(u32::try_from(self.bytes.len()).expect("the keys of a batch are far below 4 GiB"));
     }
 
+    #[inline]
     pub fn push(&mut self, bytes: &[u8]) {
         self.push_with(|out| out.extend_from_slice(bytes));
     }
@@ -83,6 +85,7 @@ impl KeySet {
     }
 
     /// Adds a key that is not in the set yet, with its hash, and returns its index.
+    #[inline]
     pub fn push(&mut self, key: &[u8], hash32: u32) -> usize {
         self.keys.push(key);
         self.hashes.push(hash32);
@@ -158,6 +161,18 @@ impl Grouper {
     /// Takes the next row's key, with its [`wasmill_abi::hash::hash32`]; returns the key's index.
     #[inline]
     pub fn add(&mut self, key: &[u8], hash32: u32) -> u32 {
+        self.find_or_add(key, hash32, |keys, index| same(keys.key(index), key))
+    }
+
+    /// Like [`add`](Self::add), when all keys since the last [`clear`](Self::clear) have the same
+    /// length: then a key's place follows from its index, and comparing it is a few instructions.
+    #[inline(always)]
+    pub fn add_fixed<const N: usize>(&mut self, key: &[u8; N], hash32: u32) -> u32 {
+        self.find_or_add(key, hash32, |keys, index| keys.keys.bytes[index * N..][..N] == *key)
+    }
+
+    #[inline(always)]
+    fn find_or_add(&mut self, key: &[u8], hash32: u32, is_it: impl Fn(&KeySet, usize) -> bool) -> u32 {
         let row = self.rows;
         self.rows += 1;
         if self.taken.len() * 2 >= self.places.len() {
@@ -171,7 +186,7 @@ impl Grouper {
                 break;
             }
             let index = place as u32 - 1;
-            if (place >> 32) as u32 == hash32 && self.keys.key(index as usize) == key {
+            if (place >> 32) as u32 == hash32 && is_it(&self.keys, index as usize) {
                 return index;
             }
             at = (at + 1) & mask;
@@ -214,6 +229,22 @@ impl Grouper {
     }
 }
 
+/// Whether two keys are equal. Most keys are short, and for them a call that compares memory is the
+/// larger part of the work.
+#[inline]
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+    #[inline(always)]
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        a.first_chunk::<N>() == b.first_chunk::<N>() && a.last_chunk::<N>() == b.last_chunk::<N>()
+    }
+    match a.len() {
+        len if len != b.len() => false,
+        8..=16 => ends::<8>(a, b),
+        17..=32 => ends::<16>(a, b),
+        _ => a == b,
+    }
+}
+
 /// The keys of one subtask share properties of their hash (their key groups), so its bits are mixed.
 fn first_place(hash32: u32) -> usize {
     (hash32.wrapping_mul(0x9e37_79b9) >> 8) as usize ^ hash32 as usize
@@ -230,6 +261,7 @@ mod tests {
         let mut grouper = Grouper::new();
         for rows in batches {
             grouper.clear();
+            let is_fixed = rows.iter().all(|key| key.len() == 4);
             let mut model: HashMap<&[u8], u32> = HashMap::new();
             let mut first_rows = Vec::new();
             for (row, key) in rows.iter().enumerate() {
@@ -238,7 +270,11 @@ mod tests {
                     first_rows.push(row as u32);
                     next
                 });
-                assert_eq!(grouper.add(key, hash(key)), expected, "row {row}");
+                let added = match <&[u8; 4]>::try_from(key.as_slice()) {
+                    Ok(key) if is_fixed => grouper.add_fixed(key, hash(key)),
+                    _ => grouper.add(key, hash(key)),
+                };
+                assert_eq!(added, expected, "row {row}");
             }
             assert_eq!(grouper.first_rows(), first_rows);
             assert_eq!(grouper.rows() as usize, rows.len());
@@ -258,6 +294,19 @@ mod tests {
             check(&batches, hash32);
             // Every key collides with many others.
             check(&batches, |key| hash32(key) % 3);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn same_is_equality(a in prop::collection::vec(0u8..2, 0..40), at in any::<prop::sample::Index>()) {
+            prop_assert!(same(&a, &a.clone()));
+            prop_assert!(!same(&a, &[&a[..], &[0]].concat()));
+            if !a.is_empty() {
+                let mut b = a.clone();
+                b[at.index(a.len())] ^= 1;
+                prop_assert!(!same(&a, &b));
+            }
         }
     }
 

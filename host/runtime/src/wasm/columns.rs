@@ -48,6 +48,25 @@ pub(super) fn put(block: &mut BlockWriter<'_>, ty: Type, array: &dyn Array, rows
     }
 }
 
+/// Bytes that the rows of a column take.
+///
+/// # Panics
+/// When the array is not of this type.
+pub(crate) fn bytes(ty: Type, array: &dyn Array) -> usize {
+    let rows = array.len();
+    let values = match ty {
+        Type::Utf8 => variable_bytes(array.as_string::<i32>()),
+        Type::Binary => variable_bytes(array.as_binary::<i32>()),
+        fixed => fixed.width().map_or(rows.div_ceil(8), |width| width * rows),
+    };
+    values + array.nulls().map_or(0, |_| rows.div_ceil(8))
+}
+
+fn variable_bytes<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>) -> usize {
+    let offsets = array.value_offsets();
+    size_of_val(offsets) + (offsets[offsets.len() - 1] - offsets[0]) as usize
+}
+
 fn put_fixed<T: ArrowPrimitiveType>(block: &mut BlockWriter<'_>, array: &dyn Array, rows: Range<usize>) {
     block.buffer(array.as_primitive::<T>().values()[rows].to_byte_slice());
 }
