@@ -17,6 +17,15 @@ impl Batch {
     pub fn rows(&self) -> usize {
         self.columns.num_rows()
     }
+
+    /// These rows, without copying them.
+    pub fn slice(&self, start: usize, len: usize) -> Self {
+        Self {
+            columns: self.columns.slice(start, len),
+            event_time: self.event_time.as_ref().map(|times| times.slice(start, len)),
+            positions: self.positions.slice(start, len),
+        }
+    }
 }
 
 /// Where a row came from, as one number: the partition's id (16 bits) and the number of the row
