@@ -209,7 +209,7 @@ fn values() {
     job.yaml:3:8: error[out-of-range]: `epoch`: 5ms is out of range, it must be from 10ms to 1h
     job.yaml:4:16: error[bad-value]: `drain_timeout`: "30" is not a duration: write a whole number and a unit (us, ms, s, m or h), for example 200ms
     job.yaml:5:13: error[out-of-range]: `key_groups`: -1 is out of range, it must be from 1 to 32768
-    job.yaml:10:16: error[unknown-value]: `connector`: `flie` is not one of `file`, `stdin`
+    job.yaml:10:16: error[unknown-value]: `connector`: `flie` is not one of `file`, `stdin`, `generator`
       help: did you mean `file`?
     job.yaml:12:39: error[unknown-type]: `delay`: `integer` is not a type
       help: the types are `bool`, `int8`, `int16`, `int32`, `int64`, `uint8`, `uint16`, `uint32`, `uint64`, `float32`, `float64`, `string`, `bytes`, `timestamp`
