@@ -135,11 +135,6 @@ impl CallError {
             CallError::Abandoned => Advice::Retry,
         }
     }
-
-    /// Whether a row of the batch is to blame, rather than the function, the host or the moment.
-    pub fn is_the_rows_fault(&self) -> bool {
-        matches!(self.advice(), Advice::Reject(_) | Advice::Bisect)
-    }
 }
 
 impl From<DecodeError> for CallError {
