@@ -2,13 +2,13 @@
 //! that break the function are found and dealt with while their neighbours go through.
 
 use super::dead_letters::{DeadLetters, NO_POSITION, Reason, RowOf};
+use super::frames::{FrameError, Frames, Work};
 use super::guest::Guest;
-use super::keys::{KeySink, RowKeys};
 use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::Batch;
-use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState};
-use crate::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, Timers, data_frame, timer_frame};
+use crate::state::{DueTimers, KeyedState};
+use crate::wasm::frame::CallInfo;
 use crate::wasm::{Advice, CallError, Effects, EffectsReader, OutputRows, column_bytes};
 use arrow_array::RecordBatch;
 use arrow_buffer::ScalarBuffer;
@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmill_abi::effects::TimerFamily;
-use wasmill_abi::{DecodeError, Schema, hash, key};
+use wasmill_abi::{Schema, key};
 use wasmill_core::bisect::{Bisection, Step};
 use wasmill_core::limits::Limits;
 use wasmill_core::plan::{FunctionCall, OnError, Operator};
@@ -48,21 +48,7 @@ pub struct FunctionOperator {
     /// Where the seeds of calls start.
     seed: u64,
     calls: u64,
-    // Memory that is used again from call to call.
-    frame: Vec<u8>,
-    row_keys: RowKeys,
-    grouper: Grouper,
-    row_key: Vec<u32>,
-    timer_keys: KeySet,
-    /// By slot.
-    values: Vec<ByteList>,
-}
-
-/// What one batch of work consists of.
-#[derive(Clone, Copy)]
-enum Work<'w> {
-    Rows(&'w Batch),
-    Timers(TimerFamily, &'w DueTimers),
+    frames: Frames,
 }
 
 /// Why an attempt was not applied.
@@ -90,7 +76,7 @@ impl FunctionOperator {
     ) -> Self {
         Self {
             effects: EffectsReader::new(&call.function),
-            values: call.function.slots().iter().map(|_| ByteList::default()).collect(),
+            frames: Frames::new(call.function.slots().len()),
             name: operator.name.clone(),
             call,
             input,
@@ -100,11 +86,6 @@ impl FunctionOperator {
             metrics,
             seed,
             calls: 0,
-            frame: Vec::new(),
-            row_keys: RowKeys::default(),
-            grouper: Grouper::new(),
-            row_key: Vec::new(),
-            timer_keys: KeySet::new(),
         }
     }
 
@@ -231,80 +212,12 @@ impl FunctionOperator {
             now: call.carrier.now(),
             seed: self.seed << 32 ^ call.epoch << 20 ^ self.calls,
         };
-        let buffer = std::mem::take(&mut self.frame);
-        let (frame, keys) = match (work, state) {
-            (Work::Rows(batch), None) => {
-                let (input, columns) = (&self.call.function.input, &self.call.columns);
-                (data_frame(buffer, &info, input, columns, batch, range, None), 0)
-            }
-            (Work::Rows(batch), Some(state)) => self.keyed_frame(buffer, &info, batch, range, state)?,
-            (Work::Timers(family, due), Some(state)) => self.timer_frame(buffer, &info, family, due, range, state)?,
-            (Work::Timers(..), None) => unreachable!("only functions with state have timers"),
-        };
-        let frame = frame.map_err(|e| Failed::Stop(self.stopped(format!("its stored state is damaged: {e}"))))?;
-        let result = self.guest.call(&frame, n);
-        self.frame = frame;
-        Ok(self.effects.read(&result?, n, keys).map_err(CallError::BadEffects)?)
-    }
-
-    fn keyed_frame(
-        &mut self,
-        buffer: Vec<u8>,
-        info: &CallInfo,
-        batch: &Batch,
-        range: Range<usize>,
-        state: &mut KeyedState,
-    ) -> Result<(Result<Vec<u8>, DecodeError>, u32), Failed> {
-        self.grouper.clear();
-        self.row_key.clear();
-        self.row_key.reserve(range.len());
-        let mut sink = Grouping { grouper: &mut self.grouper, row_key: &mut self.row_key };
-        self.row_keys.each(&batch.columns, &self.call.key, &self.call.key_types, range.clone(), &mut sink);
-        state.load(self.grouper.keys()).map_err(stop)?;
-        let keys = self.grouper.keys().len();
-        gather(state, keys, &mut self.values);
-        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
-        let section = KeySection {
-            schema: self.call.function.key().expect("keyed functions have keys"),
-            keys,
-            columns: KeyColumns::FirstRows { rows: self.grouper.first_rows(), columns: &self.call.key },
-            row_key: &self.row_key,
-            state: &values,
-        };
-        let (input, columns) = (&self.call.function.input, &self.call.columns);
-        Ok((data_frame(buffer, info, input, columns, batch, range, Some(&section)), keys as u32))
-    }
-
-    fn timer_frame(
-        &mut self,
-        buffer: Vec<u8>,
-        info: &CallInfo,
-        family: TimerFamily,
-        due: &DueTimers,
-        range: Range<usize>,
-        state: &mut KeyedState,
-    ) -> Result<(Result<Vec<u8>, DecodeError>, u32), Failed> {
-        let keys = range.len();
-        self.timer_keys.clear();
-        for (key, hash) in due.keys().iter().skip(range.start).take(keys) {
-            self.timer_keys.push(key, hash);
-        }
-        state.load(&self.timer_keys).map_err(stop)?;
-        gather(state, keys, &mut self.values);
-        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
-        // At most one timer of a key is in a call, so timer i has key i.
-        self.row_key.clear();
-        self.row_key.extend(0..keys as u32);
-        let section = KeySection {
-            schema: self.call.function.key().expect("only keyed functions have timers"),
-            keys,
-            columns: KeyColumns::Encoded(bytes_of(self.timer_keys.list())),
-            row_key: &self.row_key,
-            state: &values,
-        };
-        let families = vec![family as u8; keys];
-        let timers = Timers { times: &due.times()[range], families: &families };
-        Ok((timer_frame(buffer, info, timers, &section), keys as u32))
+        let keys = self.frames.build(&self.call, &info, work, range, state).map_err(|error| match error {
+            FrameError::State(error) => Failed::Stop(error.into()),
+            FrameError::Damaged(e) => Failed::Stop(self.stopped(format!("its stored state is damaged: {e}"))),
+        })?;
+        let chunks = self.guest.call(self.frames.frame(), n)?;
+        Ok(self.effects.read(&chunks, n, keys).map_err(CallError::BadEffects)?)
     }
 
     /// Applies everything that a successful call asked for. `start` is where its part begins.
@@ -391,40 +304,6 @@ impl FunctionOperator {
     fn stopped(&self, message: String) -> FragmentError {
         FragmentError::Function { operator: self.name.clone(), message }
     }
-}
-
-/// Gives each row the index of its key.
-struct Grouping<'g> {
-    grouper: &'g mut Grouper,
-    row_key: &'g mut Vec<u32>,
-}
-
-impl KeySink for Grouping<'_> {
-    #[inline(always)]
-    fn fixed<const N: usize>(&mut self, key: &[u8; N]) {
-        self.row_key.push(self.grouper.add_fixed(key, hash::hash32(key)));
-    }
-
-    #[inline]
-    fn any(&mut self, key: &[u8]) {
-        self.row_key.push(self.grouper.add(key, hash::hash32(key)));
-    }
-}
-
-fn stop(error: crate::state::StateError) -> Failed {
-    Failed::Stop(error.into())
-}
-
-/// The stored values of the keys that were loaded last, per slot.
-fn gather(state: &KeyedState, keys: usize, slots: &mut [ByteList]) {
-    for (slot, values) in slots.iter_mut().enumerate() {
-        values.clear();
-        (0..keys).for_each(|key| values.push(state.value(slot, key)));
-    }
-}
-
-fn bytes_of(list: &ByteList) -> Bytes<'_> {
-    Bytes { offsets: list.offsets(), bytes: list.bytes() }
 }
 
 fn reason_of(error: &CallError) -> Reason {

@@ -4,6 +4,7 @@
 //! no thread, socket, clock or file; state lies in the [`KeyedState`] that the carrier lends it.
 
 pub mod dead_letters;
+mod frames;
 pub mod function;
 pub mod guest;
 pub mod keys;

@@ -1,0 +1,181 @@
+//! The frames of one function: rows are grouped by key, the state of the distinct keys is loaded and
+//! stands beside them. It calls no guest and applies nothing.
+
+use super::keys::{KeySink, RowKeys};
+use crate::batch::Batch;
+use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState, StateError};
+use crate::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, Timers, data_frame, timer_frame};
+use std::ops::Range;
+use wasmill_abi::effects::TimerFamily;
+use wasmill_abi::{DecodeError, hash};
+use wasmill_core::plan::FunctionCall;
+
+/// What one batch of work consists of.
+#[derive(Clone, Copy)]
+pub enum Work<'w> {
+    Rows(&'w Batch),
+    Timers(TimerFamily, &'w DueTimers),
+}
+
+/// Why there is no frame.
+pub enum FrameError {
+    State(StateError),
+    /// Stored keys do not have the types of the key's columns.
+    Damaged(DecodeError),
+}
+
+impl From<StateError> for FrameError {
+    fn from(error: StateError) -> Self {
+        FrameError::State(error)
+    }
+}
+
+impl From<DecodeError> for FrameError {
+    fn from(error: DecodeError) -> Self {
+        FrameError::Damaged(error)
+    }
+}
+
+/// Builds frames. It holds nothing but memory that is used again from call to call.
+pub struct Frames {
+    frame: Vec<u8>,
+    row_keys: RowKeys,
+    grouper: Grouper,
+    row_key: Vec<u32>,
+    timer_keys: KeySet,
+    /// By slot.
+    values: Vec<ByteList>,
+}
+
+impl Frames {
+    /// For a function with so many state slots.
+    pub fn new(slots: usize) -> Self {
+        Self {
+            frame: Vec::new(),
+            row_keys: RowKeys::default(),
+            grouper: Grouper::new(),
+            row_key: Vec::new(),
+            timer_keys: KeySet::new(),
+            values: (0..slots).map(|_| ByteList::default()).collect(),
+        }
+    }
+
+    /// Builds the frame of a part of the work, for [`Self::frame`]; returns its number of distinct
+    /// keys, which are those that `state` loaded last. `state` is there for keyed functions.
+    pub fn build(
+        &mut self,
+        call: &FunctionCall,
+        info: &CallInfo,
+        work: Work<'_>,
+        range: Range<usize>,
+        state: Option<&mut KeyedState>,
+    ) -> Result<u32, FrameError> {
+        let buffer = std::mem::take(&mut self.frame);
+        let (frame, keys) = match (work, state) {
+            (Work::Rows(batch), None) => {
+                (data_frame(buffer, info, &call.function.input, &call.columns, batch, range, None)?, 0)
+            }
+            (Work::Rows(batch), Some(state)) => self.keyed(buffer, call, info, batch, range, state)?,
+            (Work::Timers(family, due), Some(state)) => self.timers(buffer, call, info, (family, due), range, state)?,
+            (Work::Timers(..), None) => unreachable!("only functions with state have timers"),
+        };
+        self.frame = frame;
+        Ok(keys)
+    }
+
+    /// The frame that was built last.
+    pub fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    fn keyed(
+        &mut self,
+        buffer: Vec<u8>,
+        call: &FunctionCall,
+        info: &CallInfo,
+        batch: &Batch,
+        range: Range<usize>,
+        state: &mut KeyedState,
+    ) -> Result<(Vec<u8>, u32), FrameError> {
+        self.grouper.clear();
+        self.row_key.clear();
+        self.row_key.reserve(range.len());
+        let mut sink = Grouping { grouper: &mut self.grouper, row_key: &mut self.row_key };
+        self.row_keys.each(&batch.columns, &call.key, &call.key_types, range.clone(), &mut sink);
+        state.load(self.grouper.keys())?;
+        let keys = self.grouper.keys().len();
+        gather(state, keys, &mut self.values);
+        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
+        let section = KeySection {
+            schema: call.function.key().expect("keyed functions have keys"),
+            keys,
+            columns: KeyColumns::FirstRows { rows: self.grouper.first_rows(), columns: &call.key },
+            row_key: &self.row_key,
+            state: &values,
+        };
+        let frame = data_frame(buffer, info, &call.function.input, &call.columns, batch, range, Some(&section))?;
+        Ok((frame, keys as u32))
+    }
+
+    fn timers(
+        &mut self,
+        buffer: Vec<u8>,
+        call: &FunctionCall,
+        info: &CallInfo,
+        (family, due): (TimerFamily, &DueTimers),
+        range: Range<usize>,
+        state: &mut KeyedState,
+    ) -> Result<(Vec<u8>, u32), FrameError> {
+        let keys = range.len();
+        self.timer_keys.clear();
+        for (key, hash) in due.keys().iter().skip(range.start).take(keys) {
+            self.timer_keys.push(key, hash);
+        }
+        state.load(&self.timer_keys)?;
+        gather(state, keys, &mut self.values);
+        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
+        // At most one timer of a key is in a call, so timer i has key i.
+        self.row_key.clear();
+        self.row_key.extend(0..keys as u32);
+        let section = KeySection {
+            schema: call.function.key().expect("only keyed functions have timers"),
+            keys,
+            columns: KeyColumns::Encoded(bytes_of(self.timer_keys.list())),
+            row_key: &self.row_key,
+            state: &values,
+        };
+        let families = vec![family as u8; keys];
+        let timers = Timers { times: &due.times()[range], families: &families };
+        Ok((timer_frame(buffer, info, timers, &section)?, keys as u32))
+    }
+}
+
+/// Gives each row the index of its key.
+struct Grouping<'g> {
+    grouper: &'g mut Grouper,
+    row_key: &'g mut Vec<u32>,
+}
+
+impl KeySink for Grouping<'_> {
+    #[inline(always)]
+    fn fixed<const N: usize>(&mut self, key: &[u8; N]) {
+        self.row_key.push(self.grouper.add_fixed(key, hash::hash32(key)));
+    }
+
+    #[inline]
+    fn any(&mut self, key: &[u8]) {
+        self.row_key.push(self.grouper.add(key, hash::hash32(key)));
+    }
+}
+
+/// The stored values of the keys that were loaded last, per slot.
+fn gather(state: &KeyedState, keys: usize, slots: &mut [ByteList]) {
+    for (slot, values) in slots.iter_mut().enumerate() {
+        values.clear();
+        (0..keys).for_each(|key| values.push(state.value(slot, key)));
+    }
+}
+
+fn bytes_of(list: &ByteList) -> Bytes<'_> {
+    Bytes { offsets: list.offsets(), bytes: list.bytes() }
+}
