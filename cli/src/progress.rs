@@ -6,7 +6,7 @@ use chrono::DateTime;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
-use wasmill_server::local::{MetricTotal, MetricValue, Progress, Summary};
+use wasmill_server::local::{EpochReport, MetricTotal, MetricValue, Progress, Summary};
 
 /// Between two lines when stderr is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -153,6 +153,20 @@ fn progress_json(p: &Progress) -> Value {
         "lag_ms": p.lag.map(millis),
         "elapsed_ms": millis(p.elapsed),
         "resumed_from": p.resumed_from,
+        "epochs": p.epochs.iter().map(epoch_json).collect::<Vec<_>>(),
+    })
+}
+
+/// Times in microseconds.
+fn epoch_json(e: &EpochReport) -> Value {
+    json!({
+        "epoch": e.epoch,
+        "align_us": micros(e.align),
+        "stall_us": micros(e.stall),
+        "commit_us": micros(e.commit),
+        "publish_us": e.publish.map(micros),
+        "bytes": e.bytes,
+        "entries": e.entries,
     })
 }
 
@@ -170,6 +184,10 @@ fn summary_json(s: &Summary) -> Value {
         "finished": s.ended,
         "resumed_from": p.resumed_from,
     })
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {
@@ -211,6 +229,7 @@ mod tests {
             lag: Some(Duration::from_millis(140)),
             elapsed: Duration::from_millis(2_050),
             resumed_from: None,
+            epochs: Vec::new(),
         }
     }
 

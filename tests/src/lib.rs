@@ -157,7 +157,18 @@ pub struct Running {
 
 impl Running {
     pub fn start(mut command: Command) -> Self {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stderr(Stdio::piped());
+        Self::spawn(command)
+    }
+
+    /// Its stderr goes to a file, which can be read meanwhile.
+    pub fn start_with_stderr_in(mut command: Command, path: &Path) -> Self {
+        command.stderr(std::fs::File::create(path).expect("the file can be made"));
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped());
         let mut child = command.spawn().expect("the binary starts");
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
@@ -194,11 +205,12 @@ impl Running {
             if started.elapsed() > PATIENCE {
                 self.child.kill()?;
                 self.child.wait()?;
-                bail!("the process did not end within {PATIENCE:?}: {}", joined(&mut self.stderr)?);
+                bail!("the process did not end within {PATIENCE:?}: {}", joined(&mut self.stderr).unwrap_or_default());
             }
             std::thread::park_timeout(Duration::from_millis(2));
         };
-        Ok(Ended { status, stdout: joined(&mut self.stdout)?, stderr: joined(&mut self.stderr)? })
+        let stderr = if self.stderr.is_some() { joined(&mut self.stderr)? } else { String::new() };
+        Ok(Ended { status, stdout: joined(&mut self.stdout)?, stderr })
     }
 }
 

@@ -175,8 +175,8 @@ pub enum SinkConnector {
     File { path: PathBuf, roll_bytes: u64, roll_age: Duration },
     /// At least once.
     Stdout,
-    /// Drops every row.
-    Blackhole,
+    /// Drops every row. With a format, rows are encoded first: for measurements.
+    Blackhole { encodes: Option<Format> },
 }
 
 /// Operators between two exchanges: a tree whose edges are [`Route::Local`], run as one by each

@@ -8,7 +8,7 @@ use wasmill_core::job::Overrides;
 use wasmill_core::plan::Plan;
 use wasmill_runtime::carrier;
 
-pub use wasmill_runtime::carrier::{MetricTotal, MetricValue, Progress, Stop, Summary};
+pub use wasmill_runtime::carrier::{EpochReport, MetricTotal, MetricValue, Progress, Stop, Summary};
 
 /// What to run, and how.
 #[derive(Debug, Clone)]

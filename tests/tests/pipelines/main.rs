@@ -2,6 +2,7 @@
 //! kinds, and the same answer whatever the settings.
 
 mod graphs;
+mod idle;
 mod inputs;
 mod settings;
 

@@ -238,14 +238,18 @@ pub(super) fn sink(name: Spanned<String>, node: &Node, problems: &mut Problems) 
         walk.require("format");
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value);
-    spec.connector = sink_connector(&mut walk, kind);
+    spec.connector = sink_connector(&mut walk, kind, spec.format);
     spec.inputs = inputs(&mut walk);
     spec.parallelism = walk.optional("parallelism", parallelism);
     spec.broken = walk.broken;
     spec
 }
 
-fn sink_connector(walk: &mut Walk<'_, '_>, kind: Option<Spanned<SinkKind>>) -> Option<Spanned<SinkConnector>> {
+fn sink_connector(
+    walk: &mut Walk<'_, '_>,
+    kind: Option<Spanned<SinkKind>>,
+    format: Option<Format>,
+) -> Option<Spanned<SinkConnector>> {
     let kind = kind?;
     let (name, connector) = match kind.value {
         SinkKind::File => {
@@ -254,7 +258,7 @@ fn sink_connector(walk: &mut Walk<'_, '_>, kind: Option<Spanned<SinkKind>>) -> O
             return Some(Spanned::new(SinkConnector::File { path: path.value, roll_bytes, roll_age }, path.span));
         }
         SinkKind::Stdout => ("stdout", SinkConnector::Stdout),
-        SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole),
+        SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole { encodes: format }),
     };
     walk.refuse(&["path", "roll"], &format!("connector `{name}` writes no files"));
     Some(Spanned::new(connector, kind.span))

@@ -5,7 +5,7 @@ use super::error::RunError;
 use super::log::guest_log;
 use super::outlets::Outlets;
 use super::progress::Counters;
-use super::sinks::encoder_of;
+use super::sinks::buffering_of;
 use super::source::{Pace, SourceSubtask, position_key};
 use super::subtask::{ChannelSubtask, Worker};
 use super::task::{Control, Event};
@@ -199,7 +199,7 @@ impl Builder<'_, '_> {
             OperatorKind::Source(_) => Operator::Source,
             OperatorKind::Function(call) => Operator::Function(Box::new(self.function(operator, call, subtask)?)),
             OperatorKind::Sink(sink) => {
-                Operator::Sink(SinkOperator::new(operator.name.clone(), index.0, encoder_of(sink)))
+                Operator::Sink(SinkOperator::new(operator.name.clone(), index.0, buffering_of(sink)))
             }
         };
         let edges = (0..operator.outputs.len()).map(|output| {

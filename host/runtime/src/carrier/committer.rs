@@ -10,9 +10,10 @@ use super::sinks::Sinks;
 use super::task::{Event, HandIn};
 use super::watermarks::Watermarks;
 use crate::failpoint;
-use crate::state::{Commit, Database, OutboxEntry};
+use crate::state::{Commit, CommitStats, Database, Delta, OutboxEntry};
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the coordinator asks for.
 pub enum Request {
@@ -30,6 +31,8 @@ pub struct Committer {
     pub events: Sender<Event>,
     /// The last epoch whose outbox is known to be published.
     pub published: u64,
+    /// Nothing is in the stored outbox that has to be dropped.
+    pub published_is_recorded: bool,
     /// Values that the next commit carries: what is new about the job itself.
     pub meta: Vec<(String, Option<Vec<u8>>)>,
     pub watermarks: Watermarks,
@@ -64,15 +67,39 @@ impl Committer {
             commit.outbox.push(self.sinks.address_dead_letters(epoch, &dead_letters, now_micros())?);
         }
         commit.meta.append(&mut self.sinks.take_positions());
+        if self.says_nothing(&commit) {
+            return self.skip(epoch);
+        }
         let outbox = commit.outbox.clone();
-        self.db.commit(commit)?;
+        let stats = self.db.commit(commit)?;
         failpoint::hit("commit.synced");
         // The next epoch may go on while this one is published.
-        let told = self.events.send(Event::Committed(epoch));
+        let told = self.events.send(Event::Committed { epoch, stats });
+        let started = Instant::now();
         self.publish(&outbox)?;
         self.published = epoch;
+        self.published_is_recorded = outbox.is_empty();
+        let told = told.and_then(|()| self.events.send(Event::Published { epoch, took: started.elapsed() }));
         if told.is_err() {
             tracing::debug!(epoch, "the job ended while its epoch was published");
+        }
+        Ok(())
+    }
+
+    /// Whether the state on disk would be the same without this epoch, its number aside.
+    fn says_nothing(&self, commit: &Commit) -> bool {
+        commit.meta.is_empty()
+            && commit.outbox.is_empty()
+            && commit.deltas.iter().all(Delta::is_empty)
+            && self.published_is_recorded
+    }
+
+    /// Passes over an epoch in which nothing happened: an idle job writes nothing. A restart goes on
+    /// from the last epoch that was written, which holds the same.
+    fn skip(&mut self, epoch: u64) -> Result<(), RunError> {
+        let nothing = CommitStats { bytes: 0, entries: 0, micros: 0 };
+        if self.events.send(Event::Committed { epoch, stats: nothing }).is_err() {
+            tracing::debug!(epoch, "the job ended while an empty epoch was passed over");
         }
         Ok(())
     }

@@ -2,11 +2,13 @@
 //! caller's thread: one event in, what the machines in the core say goes out.
 
 use super::committer::Request;
+use super::epoch_report::EpochReport;
 use super::error::RunError;
 use super::outlets::now_micros;
 use super::progress::{Counters, Progress, Reporter};
 use super::task::{Control, Event, HandIn, POLL};
 use super::{Stop, Summary};
+use crate::state::CommitStats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +34,12 @@ pub struct Coordinator<'a> {
     pub life: Life,
     pub parts: BTreeMap<u64, Vec<HandIn>>,
     pub reporter: Reporter,
+    /// When the barrier of each open epoch was sent.
+    pub injected_at: BTreeMap<u64, Instant>,
+    /// The longest stall of a subtask so far, for each open epoch.
+    pub stalls: BTreeMap<u64, Duration>,
+    /// The epoch that is committed and, as far as is known, not published.
+    pub unpublished: Option<EpochReport>,
 }
 
 impl Coordinator<'_> {
@@ -85,10 +93,19 @@ impl Coordinator<'_> {
             Event::EpochWanted(epoch) => self.epochs.want(epoch),
             Event::HandIn(part) => {
                 let (subtask, epoch, ended) = (part.subtask, part.epoch, part.ended);
+                let stall = self.stalls.entry(epoch).or_default();
+                *stall = part.stall.max(*stall);
                 self.parts.entry(epoch).or_default().push(part);
                 self.epochs.handed_in(subtask, epoch, ended).map_err(bug)?
             }
-            Event::Committed(epoch) => {
+            Event::Published { epoch, took } => {
+                if let Some(report) = self.unpublished.take_if(|report| report.epoch == epoch) {
+                    self.reporter.epoch(EpochReport { publish: Some(took), ..report });
+                }
+                None
+            }
+            Event::Committed { epoch, stats } => {
+                self.report(epoch, &stats);
                 self.committed.store(epoch, Ordering::Release);
                 self.tell_sources(Control::Committed(epoch));
                 self.epochs.committed(epoch).map_err(bug)?
@@ -105,7 +122,10 @@ impl Coordinator<'_> {
 
     fn act(&mut self, action: Action) -> Option<Finish> {
         match action {
-            Action::Inject(epoch) => self.tell_sources(Control::Barrier(epoch)),
+            Action::Inject(epoch) => {
+                self.injected_at.insert(epoch, Instant::now());
+                self.tell_sources(Control::Barrier(epoch));
+            }
             Action::Commit(epoch) => {
                 let parts = self.parts.remove(&epoch).unwrap_or_default();
                 // A committer that is gone has sent its error, which comes next.
@@ -132,6 +152,24 @@ impl Coordinator<'_> {
         }
     }
 
+    /// Begins the report of an epoch that is durable since now.
+    fn report(&mut self, epoch: u64, stats: &CommitStats) {
+        let commit = Duration::from_micros(stats.micros);
+        let since_barrier = self.injected_at.remove(&epoch).map_or(commit, |at| at.elapsed());
+        let report = EpochReport {
+            epoch,
+            align: since_barrier.saturating_sub(commit),
+            stall: self.stalls.remove(&epoch).unwrap_or_default(),
+            commit,
+            publish: None,
+            bytes: stats.bytes,
+            entries: stats.entries,
+        };
+        if let Some(last) = self.unpublished.replace(report) {
+            self.reporter.epoch(last);
+        }
+    }
+
     fn live(&mut self, event: LifeEvent) -> bool {
         let next = self.life.after(event);
         if let Some(next) = next {
@@ -147,6 +185,9 @@ impl Coordinator<'_> {
 
     fn finish(mut self, finish: Finish, observer: &mut dyn FnMut(&Progress)) -> Summary {
         let _ = self.committer.send(Request::Finish);
+        if let Some(last) = self.unpublished.take() {
+            self.reporter.epoch(last);
+        }
         let progress = self.progress();
         observer(&progress);
         Summary { progress, ended: finish == Finish::Ended }

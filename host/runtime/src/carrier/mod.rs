@@ -11,6 +11,7 @@ mod build;
 mod committer;
 mod coordinator;
 mod destination;
+mod epoch_report;
 mod error;
 mod log;
 mod outlets;
@@ -22,6 +23,7 @@ mod task;
 mod watermarks;
 
 pub use crate::fragment::metrics::MetricValue;
+pub use epoch_report::EpochReport;
 pub use error::{RunError, RunErrorKind};
 pub use progress::{MetricTotal, Progress};
 
@@ -149,6 +151,7 @@ impl<'a> Opened<'a> {
             requests: request_receiver,
             events: event_sender.clone(),
             published: self.published,
+            published_is_recorded: false,
             meta: self.meta,
             watermarks: self.watermarks,
         };
@@ -176,6 +179,9 @@ impl<'a> Opened<'a> {
             life: Life::Starting,
             parts: BTreeMap::new(),
             reporter: Reporter::new(resumes_from),
+            injected_at: BTreeMap::new(),
+            stalls: BTreeMap::new(),
+            unpublished: None,
         };
         let summary = coordinator.run(observer);
         drop(running);

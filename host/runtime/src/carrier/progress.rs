@@ -1,5 +1,6 @@
 //! What a running job tells of itself: counters that subtasks raise and the coordinator reads.
 
+use super::epoch_report::EpochReport;
 use crate::fragment::metrics::{MetricValue, Metrics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -97,6 +98,8 @@ pub struct Progress {
     pub elapsed: Duration,
     /// The epoch that this run went on from; `None` when it started from nothing.
     pub resumed_from: Option<u64>,
+    /// The epochs that were committed since the last report.
+    pub epochs: Vec<EpochReport>,
 }
 
 /// What one operator's function reported under one name.
@@ -113,12 +116,18 @@ pub struct Reporter {
     last: Instant,
     last_rows: u64,
     resumed_from: Option<u64>,
+    epochs: Vec<EpochReport>,
 }
 
 impl Reporter {
     pub fn new(resumed_from: Option<u64>) -> Self {
         let now = Instant::now();
-        Self { started: now, last: now, last_rows: 0, resumed_from }
+        Self { started: now, last: now, last_rows: 0, resumed_from, epochs: Vec::new() }
+    }
+
+    /// An epoch of which the next report tells.
+    pub fn epoch(&mut self, report: EpochReport) {
+        self.epochs.push(report);
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -150,6 +159,7 @@ impl Reporter {
             lag: event_time.map(|t| Duration::from_micros(now.saturating_sub(t).max(0) as u64)),
             elapsed: self.elapsed(),
             resumed_from: self.resumed_from,
+            epochs: std::mem::take(&mut self.epochs),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::connect::file_sink::{self, FileTarget, Roll, SinkError};
 use crate::connect::stdout_sink;
 use crate::failpoint;
 use crate::format;
+use crate::fragment::sink::Buffering;
 use crate::state::{Database, OutboxEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -184,7 +185,7 @@ fn goes_on_at(place: &FilePlace, files: &Files) -> FileTarget {
 
 fn publisher_of(sink: &Sink) -> Option<Publisher> {
     match &sink.connector {
-        SinkConnector::Blackhole => None,
+        SinkConnector::Blackhole { .. } => None,
         SinkConnector::Stdout => Some(Publisher::Stdout),
         SinkConnector::File { path, roll_bytes, roll_age } => {
             let encoder = format::encoder(sink.format, &sink.schema);
@@ -195,10 +196,13 @@ fn publisher_of(sink: &Sink) -> Option<Publisher> {
     }
 }
 
-/// The encoder of a sink's rows; `None` when they are dropped.
-pub fn encoder_of(sink: &Sink) -> Option<Box<dyn format::Encoder>> {
+/// What a sink does with rows until their epoch ends.
+pub fn buffering_of(sink: &Sink) -> Buffering {
     match sink.connector {
-        SinkConnector::Blackhole => None,
-        _ => Some(format::encoder(sink.format, &sink.schema)),
+        SinkConnector::Blackhole { encodes: None } => Buffering::Nothing,
+        SinkConnector::Blackhole { encodes: Some(format) } => {
+            Buffering::EncodeAndDrop(format::encoder(format, &sink.schema))
+        }
+        _ => Buffering::Keep(format::encoder(sink.format, &sink.schema)),
     }
 }

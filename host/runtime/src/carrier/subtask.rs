@@ -10,7 +10,7 @@ use crate::fragment::{Carrier, Counts, Fragment, FragmentError};
 use crossbeam_channel::{Receiver, Select, Sender};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use wasmill_abi::frame::NO_WATERMARK;
 use wasmill_core::align::{Alignment, END_OF_TIME, ProtocolError};
 
@@ -65,11 +65,21 @@ impl Worker {
     /// Ends an epoch: passes the barrier on and hands in what the epoch leaves behind.
     pub fn barrier(&mut self, epoch: u64, ended: bool, positions: Vec<(String, Vec<u8>)>) -> Result<(), RunError> {
         self.outlets.broadcast(&Message::Barrier(epoch)).map_err(FragmentError::from)?;
+        let started = Instant::now();
         failpoint::hit("subtask.barrier");
         let part = self.fragment.prepare_barrier(epoch);
         let (head, watermark) = (self.head.clone(), self.watermark);
-        let hand_in =
-            HandIn { subtask: self.subtask, index: self.index, epoch, head, watermark, ended, part, positions };
+        let hand_in = HandIn {
+            subtask: self.subtask,
+            index: self.index,
+            epoch,
+            head,
+            watermark,
+            ended,
+            part,
+            positions,
+            stall: started.elapsed(),
+        };
         self.epoch_wanted = false;
         self.events.send(Event::HandIn(hand_in)).map_err(|_| FragmentError::Stopping)?;
         Ok(())

@@ -11,6 +11,7 @@
 
 use super::error::RunError;
 use crate::fragment::EpochPart;
+use crate::state::CommitStats;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use std::panic::AssertUnwindSafe;
 use std::thread::JoinHandle;
@@ -24,7 +25,15 @@ pub enum Event {
     HandIn(HandIn),
     /// This epoch should end before its time is over.
     EpochWanted(u64),
-    Committed(u64),
+    Committed {
+        epoch: u64,
+        stats: CommitStats,
+    },
+    /// The output of a committed epoch is where readers see it.
+    Published {
+        epoch: u64,
+        took: Duration,
+    },
     Failed(RunError),
 }
 
@@ -44,6 +53,8 @@ pub struct HandIn {
     pub part: EpochPart,
     /// Where each partition of a source stands: the name under which it is stored, and the position.
     pub positions: Vec<(String, Vec<u8>)>,
+    /// How long the subtask stood still for this.
+    pub stall: Duration,
 }
 
 /// What the coordinator tells a source.

@@ -4,19 +4,28 @@ use super::FragmentError;
 use crate::batch::Batch;
 use crate::format::Encoder;
 
-/// Encodes rows for one sink in one subtask.
+/// What becomes of rows.
+pub enum Buffering {
+    /// They are dropped as they are.
+    Nothing,
+    /// They are encoded, and the bytes are dropped.
+    EncodeAndDrop(Box<dyn Encoder>),
+    /// They are encoded, and the bytes wait for the end of their epoch.
+    Keep(Box<dyn Encoder>),
+}
+
+/// Takes rows for one sink in one subtask.
 pub struct SinkOperator {
     name: String,
     index: usize,
-    /// `None` drops every row.
-    encoder: Option<Box<dyn Encoder>>,
+    buffering: Buffering,
     bytes: Vec<u8>,
 }
 
 impl SinkOperator {
     /// `index` is the operator's position in the plan.
-    pub fn new(name: String, index: usize, encoder: Option<Box<dyn Encoder>>) -> Self {
-        Self { name, index, encoder, bytes: Vec::new() }
+    pub fn new(name: String, index: usize, buffering: Buffering) -> Self {
+        Self { name, index, buffering, bytes: Vec::new() }
     }
 
     pub fn index(&self) -> usize {
@@ -24,10 +33,18 @@ impl SinkOperator {
     }
 
     pub fn rows(&mut self, batch: &Batch) -> Result<(), FragmentError> {
-        let Some(encoder) = &mut self.encoder else { return Ok(()) };
-        encoder
-            .encode(&batch.columns, &mut self.bytes)
-            .map_err(|source| FragmentError::Format { operator: self.name.clone(), source })
+        let encoded = match &mut self.buffering {
+            Buffering::Nothing => Ok(()),
+            Buffering::Keep(encoder) => encoder.encode(&batch.columns, &mut self.bytes),
+            Buffering::EncodeAndDrop(encoder) => {
+                self.bytes.clear();
+                let encoded = encoder.encode(&batch.columns, &mut self.bytes);
+                std::hint::black_box(&self.bytes);
+                self.bytes.clear();
+                encoded
+            }
+        };
+        encoded.map_err(|source| FragmentError::Format { operator: self.name.clone(), source })
     }
 
     /// The bytes of the epoch that ends.
