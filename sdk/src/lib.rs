@@ -91,6 +91,7 @@ mod metric;
 pub mod module;
 mod output;
 mod row;
+mod shape;
 mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -141,7 +142,7 @@ pub mod rt {
     pub use crate::module::{FunctionDef, keyed_def, map_def};
     pub use crate::output::Port;
     pub use crate::row::RowBuilders;
-    pub use crate::state::{Cells, Stored};
+    pub use crate::state::{Cells, Older, Stored, older, shape_taken};
     pub use wasmill_abi::block::{Block, BlockWriter};
     pub use wasmill_abi::effects::EffectsWriter;
     pub use wasmill_abi::manifest::{ConfigField, Output, Slot, SlotKind};

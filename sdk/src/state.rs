@@ -4,11 +4,15 @@
 
 use std::rc::Rc;
 
+use serde::de::DeserializeOwned;
+use wasmill_abi::Shape;
 use wasmill_abi::effects::{EffectsWriter, state_schema};
 use wasmill_abi::frame::Frame;
-use wasmill_abi::manifest::Slot;
+use wasmill_abi::manifest::{OlderValues, Slot, SlotValues};
+use wasmill_abi::wire::get_varint;
 
 use crate::Error;
+use crate::shape::shape_of;
 
 /// The state of a key: a struct of [`Value`](crate::Value)s with `#[derive(Slots)]`, whose slots are named like
 /// its fields. `()` is no state. See [`Value`](crate::Value) for an example.
@@ -60,12 +64,72 @@ impl Slots for () {
 /// What [`Slots`] asks of each of its fields.
 #[doc(hidden)]
 pub trait Cells {
-    fn create(name: &'static str, version: u32) -> Self;
+    /// What has a version: the value, or each of the values.
+    type Value: 'static;
+
+    /// How a slot of this type is described; `older` are the versions it can migrate from.
+    fn slot(name: &str, version: u32, type_name: &str, older: &[Older<Self::Value>]) -> Slot;
+    /// `older` is as for `slot`.
+    fn create(name: &'static str, version: u32, older: &'static [Older<Self::Value>]) -> Self;
     fn load(&mut self, id: u16, stored: &Stored<'_>) -> Result<(), Error>;
     fn select(&mut self, key: usize);
     fn undo(&mut self);
     fn fault(&self) -> Result<(), Error>;
     fn write(&self, id: u16, effects: &mut EffectsWriter) -> Result<(), Error>;
+}
+
+/// A version from before: how its bytes become a `T`.
+#[doc(hidden)]
+pub struct Older<T> {
+    pub version: u32,
+    pub shape: fn() -> Shape,
+    pub read: fn(&[u8]) -> Result<T, String>,
+}
+
+/// Reads an old value and makes a new one of it; `migrate` goes through all versions in between.
+#[doc(hidden)]
+pub fn older<Old: DeserializeOwned, T>(bytes: &[u8], migrate: impl FnOnce(Old) -> T) -> Result<T, String> {
+    decode(bytes).map(migrate)
+}
+
+/// The shape of what a step of a migration takes.
+#[doc(hidden)]
+pub fn shape_taken<Old: DeserializeOwned, T>(_: fn(Old) -> T) -> Shape {
+    shape_of::<Old>()
+}
+
+/// What [`SlotValues`] tells of values of type `T` and of those they come from.
+pub(crate) fn values_of<T: DeserializeOwned>(older: &[Older<T>], entry_key: Option<Shape>) -> SlotValues {
+    let older = older.iter().map(|o| OlderValues { version: o.version, shape: (o.shape)() });
+    SlotValues { shape: shape_of::<T>(), entry_key, older: older.collect() }
+}
+
+/// Reads a stored value: its version, then postcard. A value of an older version is migrated.
+pub(crate) fn read_versioned<T: DeserializeOwned>(
+    bytes: &[u8],
+    current: u32,
+    older: &[Older<T>],
+) -> Result<T, String> {
+    let (version, value) = get_varint(bytes).map_err(|e| e.to_string())?;
+    if version == current {
+        return decode(value).map_err(|why| format!("version {version}: {why}"));
+    }
+    let Some(from) = older.iter().find(|o| o.version == version) else {
+        let known: String = older.iter().map(|o| format!(" or {}", o.version)).collect();
+        return Err(format!(
+            "the stored value has version {version}, this module expects version {current}{known}; \
+             run a module that knows version {version}, or start the job with new state"
+        ));
+    };
+    (from.read)(value).map_err(|why| format!("version {version}: {why}"))
+}
+
+fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        Ok((_, rest)) => Err(format!("{} bytes are left over behind the stored value", rest.len())),
+        Err(e) => Err(format!("the stored value does not decode: {e}")),
+    }
 }
 
 /// The state that came with a batch.

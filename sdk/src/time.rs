@@ -26,7 +26,7 @@ const DAY: i64 = 86_400 * SECOND;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(rename = "wasmill::Timestamp")]
 pub struct Timestamp(i64);
 
 impl Timestamp {

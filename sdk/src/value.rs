@@ -10,15 +10,18 @@ use std::cell::OnceCell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmill_abi::effects::EffectsWriter;
-use wasmill_abi::wire::{get_varint, put_varint};
+use wasmill_abi::manifest::{Slot, SlotKind};
+use wasmill_abi::wire::put_varint;
 
 use crate::Error;
-use crate::state::{Cells, Stored, StoredValues};
+use crate::state::{Cells, Older, Stored, StoredValues, read_versioned, values_of};
 
 /// A value per key that survives crashes and upgrades.
 ///
-/// `T` is stored by serde. Every change of `T` that changes its serde form needs a new
-/// `#[slot(version = ..)]`: a stored value of another version is a fatal error, never misread.
+/// `T` is stored by serde, and the module's manifest describes it, so that `wasmill state` can show
+/// values. Every change of `T` that changes its serde form needs a new `#[slot(version = ..)]`, and
+/// a way from the version before: see [below](#a-type-that-changed). A job refuses to start with a
+/// module that cannot read what is stored, so nothing is ever misread.
 ///
 /// ```
 /// use wasmill_sdk::prelude::*;
@@ -75,9 +78,71 @@ use crate::state::{Cells, Stored, StoredValues};
 /// assert_eq!(test.state(User { user: 1 }).visits.get(), Some(&3));
 /// # Ok::<(), Error>(())
 /// ```
-pub struct Value<T> {
+///
+/// # A type that changed
+///
+/// Raise the version, keep the old type, and name for each older version the function that makes the
+/// next one of it: `#[slot(version = 3, migrate(1 = count_to_visits, 2 = visits_to_user))]`. A value
+/// of version 1 then goes through both, one of version 2 through the second, and the next write
+/// stores it with version 3. It happens value by value, when a value is read: a new module starts at
+/// once, however much is stored. A version that is no longer named can no longer be read.
+///
+/// ```
+/// # use wasmill_sdk::prelude::*;
+/// # use wasmill_sdk::testing::KeyedTest;
+/// # #[derive(Row)]
+/// # struct Visit {
+/// #     user: u64,
+/// # }
+/// #[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
+/// struct Visits {
+///     count: u64,
+///     streak: u32,
+/// }
+///
+/// /// Version 1 was a plain number.
+/// fn from_count(count: u32) -> Visits {
+///     Visits { count: count.into(), streak: 0 }
+/// }
+///
+/// #[derive(Slots)]
+/// struct State {
+///     #[slot(version = 2, migrate(1 = from_count))]
+///     visits: Value<Visits>,
+/// }
+/// # struct Count;
+/// # impl Keyed for Count {
+/// #     type Config = ();
+/// #     type In = Visit;
+/// #     type Key = Visit;
+/// #     type State = State;
+/// #     type Out = Emit<Visit>;
+/// #     fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
+/// #         Ok(Count)
+/// #     }
+/// #     fn process(
+/// #         &mut self,
+/// #         _: Visit,
+/// #         _: Visit,
+/// #         state: &mut State,
+/// #         _: &mut Self::Out,
+/// #         _: &mut KeyedContext,
+/// #     ) -> Result<(), Error> {
+/// #         state.visits.update(|visits| visits.count += 1);
+/// #         Ok(())
+/// #     }
+/// # }
+///
+/// let mut test = KeyedTest::<Count>::open([])?.with_stored(Visit { user: 1 }, "visits", 1, &41u32);
+/// test.feed([Visit { user: 1 }])?;
+/// assert_eq!(test.state(Visit { user: 1 }).visits.get().map(|v| v.count), Some(42));
+/// assert_eq!(test.stored_version(Visit { user: 1 }, "visits"), Some(2));
+/// # Ok::<(), Error>(())
+/// ```
+pub struct Value<T: 'static> {
     name: &'static str,
     version: u32,
+    older: &'static [Older<T>],
     stored: StoredValues,
     entries: Vec<Entry<T>>,
     key: usize,
@@ -109,7 +174,7 @@ enum Found {
     Present,
 }
 
-impl<T: Serialize + DeserializeOwned + Clone> Value<T> {
+impl<T: Serialize + DeserializeOwned + Clone + 'static> Value<T> {
     /// The value of the current key, if there is one.
     #[inline]
     pub fn get(&self) -> Option<&T> {
@@ -171,25 +236,9 @@ impl<T: Serialize + DeserializeOwned + Clone> Value<T> {
     fn decode<'s>(&'s self, entry: &'s Entry<T>) -> Option<&'s T> {
         let value = match self.stored.get(self.key) {
             [] => None,
-            bytes => self.decode_bytes(bytes).map_err(|problem| self.fail(problem)).ok(),
+            bytes => read_versioned(bytes, self.version, self.older).map_err(|problem| self.fail(problem)).ok(),
         };
         entry.value.get_or_init(|| value).as_ref()
-    }
-
-    fn decode_bytes(&self, bytes: &[u8]) -> Result<T, String> {
-        let (version, value) = get_varint(bytes).map_err(|e| e.to_string())?;
-        if version != self.version {
-            return Err(format!(
-                "the stored value has version {version}, this module expects version {}; \
-                 run a module that knows version {version}, or start the job with new state",
-                self.version
-            ));
-        }
-        match postcard::take_from_bytes(value) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(format!("{} bytes are left over behind the stored value", rest.len())),
-            Err(e) => Err(format!("the stored value of version {version} does not decode: {e}")),
-        }
     }
 
     fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -256,11 +305,17 @@ impl postcard::ser_flavors::Flavor for Append<'_> {
     }
 }
 
-impl<T: Serialize + DeserializeOwned + Clone> Cells for Value<T> {
-    fn create(name: &'static str, version: u32) -> Self {
+impl<T: Serialize + DeserializeOwned + Clone + 'static> Cells for Value<T> {
+    type Value = T;
+
+    fn slot(name: &str, version: u32, type_name: &str, older: &[Older<T>]) -> Slot {
+        Slot { values: values_of(older, None), ..Slot::new(name, SlotKind::Value, version, type_name) }
+    }
+
+    fn create(name: &'static str, version: u32, older: &'static [Older<T>]) -> Self {
         let before = Before { found: Found::Untouched, dirty: false, value: None };
         let (stored, entries) = (StoredValues::default(), Vec::new());
-        Self { name, version, stored, entries, key: 0, before, fault: OnceCell::new() }
+        Self { name, version, older, stored, entries, key: 0, before, fault: OnceCell::new() }
     }
 
     fn load(&mut self, id: u16, stored: &Stored<'_>) -> Result<(), Error> {

@@ -12,7 +12,7 @@ use wasmill_server::modules::ModuleReport;
 
 fn keyed() -> Function {
     let key = Schema::new(vec![Field::new("origin", Type::Utf8, false)]);
-    let slot = Slot { name: "totals".into(), kind: SlotKind::Value, version: 2, type_name: "Totals".into() };
+    let slot = Slot::new("totals", SlotKind::Value, 2, "Totals");
     let setting = |name: &str, ty, default| ConfigField {
         name: name.into(),
         ty,

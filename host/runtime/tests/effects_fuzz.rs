@@ -20,10 +20,7 @@ const KEYS: u32 = 2;
 
 /// The function for which the seeds are in order.
 fn function() -> Function {
-    let slot = |name: &str| {
-        let type_name = String::new();
-        Slot { name: name.to_owned(), kind: SlotKind::Value, version: 1, type_name }
-    };
+    let slot = |name: &str| Slot::new(name, SlotKind::Value, 1, "");
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
     let output = |name: &str, schema| Output { name: name.to_owned(), schema };
     Function {

@@ -16,15 +16,17 @@ pub mod key;
 pub mod manifest;
 pub mod open;
 pub mod schema;
+pub mod shape;
 pub mod wire;
 
 pub use schema::{Field, Schema, Type};
+pub use shape::Shape;
 
 /// The ABI that this crate speaks. A different major version is refused; a guest built against a
 /// newer minor version than the host's is refused; an older one is served.
 pub const ABI_MAJOR: u16 = 0;
 /// See [`ABI_MAJOR`].
-pub const ABI_MINOR: u16 = 1;
+pub const ABI_MINOR: u16 = 2;
 
 /// Bytes that are not what they claim to be: what was being read, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! The manifest: what a module offers and needs, told by its `describe` export.
+//!
+//! Behind the functions stands one more section when a slot is described: for each slot of each
+//! function, in order, its [`SlotValues`]. A module of an SDK that describes nothing has none.
 
 use crate::wire::{Reader, Writer};
-use crate::{ABI_MAJOR, ABI_MINOR, DecodeError, Schema, Type};
+use crate::{ABI_MAJOR, ABI_MINOR, DecodeError, Schema, Shape, Type};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"WMM1");
 const FUNCTIONS_MAX: usize = 256;
@@ -81,6 +84,70 @@ pub struct Slot {
     pub version: u32,
     /// The Rust type, for people.
     pub type_name: String,
+    /// What its values are, and which older ones the module can read.
+    pub values: SlotValues,
+}
+
+impl Slot {
+    /// A slot of which nothing else is told.
+    pub fn new(name: impl Into<String>, kind: SlotKind, version: u32, type_name: impl Into<String>) -> Self {
+        let (name, type_name) = (name.into(), type_name.into());
+        Self { name, kind, version, type_name, values: SlotValues::default() }
+    }
+
+    /// The versions of values that the module can read, ascending; the last one is what it writes.
+    pub fn readable(&self) -> impl Iterator<Item = u32> {
+        self.values.older.iter().map(|older| older.version).chain([self.version])
+    }
+
+    /// The description of values of this version, if the module can read it.
+    pub fn shape_of(&self, version: u32) -> Option<&Shape> {
+        if version == self.version {
+            return Some(&self.values.shape);
+        }
+        self.values.older.iter().find(|older| older.version == version).map(|older| &older.shape)
+    }
+}
+
+/// The description of what a slot stores.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SlotValues {
+    /// Of the values, in the slot's version.
+    pub shape: Shape,
+    /// Of the keys inside of the slot, for kinds that have such.
+    pub entry_key: Option<Shape>,
+    /// The versions that the module can migrate from, ascending, all below the slot's version.
+    pub older: Vec<OlderValues>,
+}
+
+/// A version of values from before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OlderValues {
+    pub version: u32,
+    pub shape: Shape,
+}
+
+impl SlotValues {
+    pub fn encode(&self, w: &mut Writer) {
+        self.shape.encode(w);
+        w.u8(u8::from(self.entry_key.is_some()));
+        if let Some(key) = &self.entry_key {
+            key.encode(w);
+        }
+        w.u32(self.older.len() as u32);
+        for older in &self.older {
+            w.u32(older.version);
+            older.shape.encode(w);
+        }
+    }
+
+    pub fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let shape = Shape::decode(r)?;
+        let entry_key = if r.bool()? { Some(Shape::decode(r)?) } else { None };
+        let n = r.count(ITEMS_MAX)?;
+        let older = (0..n).map(|_| Ok(OlderValues { version: r.u32()?, shape: Shape::decode(r)? }));
+        Ok(Self { shape, entry_key, older: older.collect::<Result<_, DecodeError>>()? })
+    }
 }
 
 /// How a slot stores.
@@ -200,6 +267,10 @@ impl Manifest {
         w.str(&self.sdk);
         w.u32(self.functions.len() as u32);
         self.functions.iter().for_each(|f| f.encode(&mut w));
+        let slots = || self.functions.iter().flat_map(Function::slots);
+        if slots().any(|s| s.values != SlotValues::default()) {
+            slots().for_each(|s| s.values.encode(&mut w));
+        }
         w.into_bytes()
     }
 
@@ -218,7 +289,10 @@ impl Manifest {
         let version = r.str()?.to_owned();
         let sdk = r.str()?.to_owned();
         let n = r.count(FUNCTIONS_MAX)?;
-        let functions = (0..n).map(|_| Function::decode(&mut r)).collect::<Result<Vec<_>, _>>()?;
+        let mut functions = (0..n).map(|_| Function::decode(&mut r)).collect::<Result<Vec<_>, _>>()?;
+        if !r.rest().is_empty() {
+            decode_values(&mut functions, &mut r)?;
+        }
         let manifest = Self { name, version, sdk, functions };
         manifest.check_names(&r)?;
         r.finish()?;
@@ -252,6 +326,22 @@ impl Manifest {
         }
         Ok(())
     }
+}
+
+/// The section behind the functions.
+fn decode_values(functions: &mut [Function], r: &mut Reader<'_>) -> Result<(), DecodeError> {
+    let mut described = false;
+    for function in functions {
+        let FunctionKind::Keyed { slots, .. } = &mut function.kind else { continue };
+        for slot in slots {
+            slot.values = SlotValues::decode(r)?;
+            described |= slot.values != SlotValues::default();
+            if !slot.readable().is_sorted_by(|a, b| a < b) {
+                return Err(r.error(format!("the versions of slot {:?} do not ascend", slot.name)));
+            }
+        }
+    }
+    if described { Ok(()) } else { Err(r.error("bytes are left over at the end")) }
 }
 
 impl Function {
@@ -328,7 +418,7 @@ impl Slot {
             1 => SlotKind::Value,
             other => return Err(r.error(format!("slot {name:?} has unknown kind {other}"))),
         };
-        Ok(Self { name, kind, version: r.u32()?, type_name: r.str()?.to_owned() })
+        Ok(Self::new(name, kind, r.u32()?, r.str()?))
     }
 }
 

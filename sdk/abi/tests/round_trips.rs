@@ -6,11 +6,12 @@ use wasmill_abi::block::{Block, BlockWriter};
 use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, TimerChange, TimerFamily, state_schema};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, Output, Slot, SlotKind,
+    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot, SlotKind,
+    SlotValues,
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::wire::{get_varint, put_varint};
-use wasmill_abi::{Field, Schema, Type};
+use wasmill_abi::{Field, Schema, Shape, Type};
 
 /// A column's buffers, made by hand from the layout in the documentation of `block`.
 #[derive(Debug, Clone)]
@@ -276,6 +277,27 @@ proptest! {
     }
 }
 
+/// A description that has everything in it.
+fn described() -> SlotValues {
+    let boxed = |shape: Shape| Box::new(shape);
+    let named = |name: &str, shape| (name.to_owned(), shape);
+    let variants = vec![
+        named("None", Shape::Unit),
+        named("Some", Shape::Option(boxed(Shape::Outer(1)))),
+        named("Both", Shape::Tuple(vec![Shape::Str, Shape::Timestamp])),
+        named("Named", Shape::Struct { name: String::new(), fields: vec![named("x", Shape::Char)] }),
+    ];
+    let fields = vec![
+        named("list", Shape::List(boxed(Shape::F64))),
+        named("array", Shape::Array(4, boxed(Shape::U8))),
+        named("map", Shape::Map(boxed(Shape::Str), boxed(Shape::I128))),
+        named("choice", Shape::Enum { name: "Choice".to_owned(), variants }),
+    ];
+    let older = vec![OlderValues { version: 1, shape: Shape::U32 }, OlderValues { version: 2, shape: Shape::Unknown }];
+    let shape = Shape::Struct { name: "Totals".to_owned(), fields };
+    SlotValues { shape, entry_key: Some(Shape::Bytes), older }
+}
+
 fn manifest() -> Manifest {
     let schema = Schema::new(Type::ALL.map(|ty| Field::new(ty.name(), ty, ty.is_variable())).to_vec());
     let setting = |name: &str, ty, default| ConfigField {
@@ -291,7 +313,8 @@ fn manifest() -> Manifest {
         setting("c", Type::Utf8, Some(ConfigValue::from("text"))),
         setting("d", Type::Bool, None),
     ];
-    let slot = Slot { name: "s".to_owned(), kind: SlotKind::Value, version: 3, type_name: "Totals".to_owned() };
+    let mut slot = Slot::new("s", SlotKind::Value, 3, "Totals");
+    slot.values = described();
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
     let keyed = Function {
         name: "keyed".to_owned(),

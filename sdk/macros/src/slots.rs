@@ -2,7 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{DeriveInput, Error, Field, GenericArgument, LitInt, PathArguments, Result, Type};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::{
+    DeriveInput, Error, Field, GenericArgument, LitInt, Path, PathArguments, Result, Token, Type, parenthesized,
+};
 
 use crate::fields;
 
@@ -12,23 +16,21 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let slots = &input.ident;
     let idents: Vec<_> = fields.iter().map(fields::ident).collect();
     let names: Vec<_> = fields.iter().map(fields::name).collect();
-    let versions = fields.iter().map(version).collect::<Result<Vec<_>>>()?;
+    let options = fields.iter().map(Options::of).collect::<Result<Vec<_>>>()?;
+    let versions: Vec<u32> = options.iter().map(|o| o.version).collect();
+    let types: Vec<&Type> = fields.iter().map(|f| &f.ty).collect();
+    let older: Vec<TokenStream> = options.iter().zip(&types).map(|(o, ty)| o.older(ty)).collect();
     let type_names = fields.iter().map(value_type).collect::<Result<Vec<_>>>()?;
     let ids: Vec<u16> = (0..fields.len() as u16).collect();
     Ok(quote! {
         #[automatically_derived]
         impl ::wasmill_sdk::Slots for #slots {
             fn slots() -> ::std::vec::Vec<::wasmill_sdk::rt::Slot> {
-                ::std::vec![#(::wasmill_sdk::rt::Slot {
-                    name: ::std::string::String::from(#names),
-                    kind: ::wasmill_sdk::rt::SlotKind::Value,
-                    version: #versions,
-                    type_name: ::std::string::String::from(#type_names),
-                }),*]
+                ::std::vec![#(<#types as ::wasmill_sdk::rt::Cells>::slot(#names, #versions, #type_names, #older)),*]
             }
 
             fn create() -> Self {
-                Self { #(#idents: ::wasmill_sdk::rt::Cells::create(#names, #versions),)* }
+                Self { #(#idents: <#types as ::wasmill_sdk::rt::Cells>::create(#names, #versions, #older),)* }
             }
 
             fn load(
@@ -64,19 +66,75 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// The number in `#[slot(version = ..)]`, or 1.
-fn version(field: &Field) -> Result<u32> {
-    let mut version = 1;
-    for attribute in field.attrs.iter().filter(|a| a.path().is_ident("slot")) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("version") {
-                return Err(meta.error("the only option of a slot is version = .."));
+/// What stands in `#[slot(..)]`.
+struct Options {
+    version: u32,
+    /// For older versions, ascending: the function that makes the next one.
+    migrate: Vec<(u32, Path)>,
+}
+
+impl Options {
+    fn of(field: &Field) -> Result<Self> {
+        let mut options = Self { version: 1, migrate: Vec::new() };
+        for attribute in field.attrs.iter().filter(|a| a.path().is_ident("slot")) {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("version") {
+                    options.version = meta.value()?.parse::<LitInt>()?.base10_parse()?;
+                } else if meta.path.is_ident("migrate") {
+                    let steps;
+                    parenthesized!(steps in meta.input);
+                    for step in Punctuated::<Step, Token![,]>::parse_terminated(&steps)? {
+                        let above = options.migrate.last().is_some_and(|(last, _)| *last >= step.version);
+                        if above {
+                            return Err(Error::new_spanned(&step.function, "versions stand in ascending order"));
+                        }
+                        options.migrate.push((step.version, step.function));
+                    }
+                } else {
+                    return Err(meta.error("the options of a slot are version = .. and migrate(1 = .., ..)"));
+                }
+                Ok(())
+            })?;
+        }
+        match options.migrate.last() {
+            Some((last, function)) if *last >= options.version => {
+                let told = format!("version {last} is no older version: the slot has version {}", options.version);
+                Err(Error::new_spanned(function, told))
             }
-            version = meta.value()?.parse::<LitInt>()?.base10_parse()?;
-            Ok(())
-        })?;
+            _ => Ok(options),
+        }
     }
-    Ok(version)
+
+    /// A slice of `Older` values for a slot of this type: each reads its version and applies its
+    /// function and those of all later ones.
+    fn older(&self, slot: &Type) -> TokenStream {
+        let entries = self.migrate.iter().enumerate().map(|(i, (version, first))| {
+            let chain = self.migrate[i..].iter().fold(quote!(old), |value, (_, step)| quote!(#step(#value)));
+            quote!(::wasmill_sdk::rt::Older {
+                version: #version,
+                shape: || ::wasmill_sdk::rt::shape_taken(#first),
+                read: |bytes| ::wasmill_sdk::rt::older(bytes, |old| #chain),
+            })
+        });
+        quote!({
+            const OLDER: &[::wasmill_sdk::rt::Older<<#slot as ::wasmill_sdk::rt::Cells>::Value>] = &[#(#entries),*];
+            OLDER
+        })
+    }
+}
+
+/// `1 = function`.
+struct Step {
+    version: u32,
+    function: Path,
+}
+
+impl Parse for Step {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let version = input.parse::<LitInt>()?.base10_parse()?;
+        input.parse::<Token![=]>()?;
+        Ok(Self { version, function: input.parse()? })
+    }
 }
 
 /// `T` of `Value<T>`, as text without spaces between its tokens.

@@ -5,9 +5,11 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::time::Duration;
 
+use serde::Serialize;
 use wasmill_abi::block::BlockWriter;
 use wasmill_abi::effects::{Effect, TimerFamily};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
+use wasmill_abi::wire::{get_varint, put_varint};
 
 use super::Results;
 use super::batch::{Bench, Rows, event_times, read_block};
@@ -160,6 +162,26 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         self.host.state = state.collect();
         self.host.timers = old.host.timers.clone();
         self
+    }
+
+    /// Starts with a stored value, as a module of another version left it: `value` under a slot and
+    /// version. Panics if there is no such slot, or the value cannot be stored.
+    ///
+    /// See [`Value`](crate::Value#a-type-that-changed) for an example.
+    #[must_use]
+    pub fn with_stored<V: Serialize>(mut self, key: RowOf<'_, F::Key>, slot: &str, version: u32, value: &V) -> Self {
+        let mut bytes = Vec::new();
+        put_varint(&mut bytes, version);
+        bytes.extend(postcard::to_allocvec(value).expect("the value can be stored"));
+        self.host.state.insert((slot_of::<F>(slot), encoded::<F::Key>(&key)), bytes);
+        self
+    }
+
+    /// The version of the stored value of a key; `None` if nothing is stored. Panics if there is no
+    /// such slot.
+    pub fn stored_version(&self, key: RowOf<'_, F::Key>, slot: &str) -> Option<u32> {
+        let stored = self.host.state.get(&(slot_of::<F>(slot), encoded::<F::Key>(&key)))?;
+        get_varint(stored).ok().map(|(version, _)| version)
     }
 
     /// Makes the key of these columns of the input, as a job does. Panics if there is no such column.
@@ -320,6 +342,18 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         }
         result
     }
+}
+
+fn slot_of<F: Keyed>(name: &str) -> u16 {
+    let position = F::State::slots().iter().position(|s| s.name == name);
+    position.unwrap_or_else(|| panic!("there is no state slot {name:?}")) as u16
+}
+
+/// The encoded key that a whole row is.
+fn encoded<K: Row>(key: &RowOf<'_, K>) -> Vec<u8> {
+    let mut keys = Rows::<K>::new();
+    keys.add(key);
+    keys_of(&keys).distinct.remove(0)
 }
 
 /// The keys that whole rows are.

@@ -30,7 +30,7 @@ fn setting(name: &str, ty: Type, default: Option<ConfigValue>, optional: bool) -
 }
 
 fn keyed(key: &str) -> FunctionKind {
-    let slot = Slot { name: "totals".into(), kind: SlotKind::Value, version: 1, type_name: "Totals".into() };
+    let slot = Slot::new("totals", SlotKind::Value, 1, "Totals");
     FunctionKind::Keyed { key: schema(key), slots: vec![slot] }
 }
 

@@ -4,10 +4,11 @@ use wasmill_abi::block::BlockWriter;
 use wasmill_abi::effects::{EffectsWriter, TimerChange, TimerFamily};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, Output, Slot, SlotKind,
+    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot, SlotKind,
+    SlotValues,
 };
 use wasmill_abi::open::OpenContext;
-use wasmill_abi::{Field, Schema, Type, key};
+use wasmill_abi::{Field, Schema, Shape, Type, key};
 
 /// Every type, present and nullable.
 pub fn everything() -> Schema {
@@ -93,12 +94,34 @@ pub fn effects() -> Vec<Vec<u8>> {
     vec![all.finish(), small.finish(), EffectsWriter::new().finish()]
 }
 
+/// A description that has everything in it.
+fn described() -> SlotValues {
+    let boxed = |shape: Shape| Box::new(shape);
+    let named = |name: &str, shape| (name.to_owned(), shape);
+    let variants = vec![
+        named("None", Shape::Unit),
+        named("Some", Shape::Option(boxed(Shape::Outer(1)))),
+        named("Both", Shape::Tuple(vec![Shape::Str, Shape::Timestamp])),
+        named("Named", Shape::Struct { name: String::new(), fields: vec![named("x", Shape::Char)] }),
+    ];
+    let fields = vec![
+        named("list", Shape::List(boxed(Shape::F64))),
+        named("array", Shape::Array(4, boxed(Shape::U8))),
+        named("map", Shape::Map(boxed(Shape::Str), boxed(Shape::I128))),
+        named("choice", Shape::Enum { name: "Choice".to_owned(), variants }),
+    ];
+    let older = vec![OlderValues { version: 1, shape: Shape::U32 }, OlderValues { version: 2, shape: Shape::Unknown }];
+    let shape = Shape::Struct { name: "Totals".to_owned(), fields };
+    SlotValues { shape, entry_key: Some(Shape::Bytes), older }
+}
+
 pub fn manifests() -> Vec<Vec<u8>> {
     let setting = |name: &str, ty, default, optional| {
         let doc = "what it does".to_owned();
         ConfigField { name: name.to_owned(), ty, default, optional, doc }
     };
-    let slot = Slot { name: "s".to_owned(), kind: SlotKind::Value, version: 3, type_name: "Totals".to_owned() };
+    let mut slot = Slot::new("s", SlotKind::Value, 3, "Totals");
+    slot.values = described();
     let keyed = Function {
         name: "keyed".to_owned(),
         doc: "A function.".to_owned(),

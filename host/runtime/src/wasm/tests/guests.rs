@@ -100,7 +100,7 @@ pub fn function() -> Function {
         doc: "Does what the test needs.".to_owned(),
         kind: FunctionKind::Keyed {
             key: Schema::new(vec![Field::new("id", Type::I64, false)]),
-            slots: vec![Slot { name: "s".into(), kind: SlotKind::Value, version: 1, type_name: "u64".into() }],
+            slots: vec![Slot::new("s", SlotKind::Value, 1, "u64")],
         },
         input: schema.clone(),
         outputs: vec![Output { name: "out".to_owned(), schema }],
