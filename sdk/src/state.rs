@@ -105,11 +105,7 @@ pub(crate) fn values_of<T: DeserializeOwned>(older: &[Older<T>], entry_key: Opti
 }
 
 /// Reads a stored value: its version, then postcard. A value of an older version is migrated.
-pub(crate) fn read_versioned<T: DeserializeOwned>(
-    bytes: &[u8],
-    current: u32,
-    older: &[Older<T>],
-) -> Result<T, String> {
+pub(crate) fn read_versioned<T: DeserializeOwned>(bytes: &[u8], current: u32, older: &[Older<T>]) -> Result<T, String> {
     let (version, value) = get_varint(bytes).map_err(|e| e.to_string())?;
     if version == current {
         return decode(value).map_err(|why| format!("version {version}: {why}"));

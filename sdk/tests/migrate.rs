@@ -93,9 +93,8 @@ fn every_version_takes_the_way_through_those_above_it() -> Result<(), Error> {
 
 #[test]
 fn a_value_that_is_only_read_stays_as_it_is() -> Result<(), Error> {
-    let mut test = test()?
-        .with_stored(Key { key: 100 }, "totals", 1, &8i32)
-        .with_stored(Key { key: 101 }, "totals", 1, &9i32);
+    let mut test =
+        test()?.with_stored(Key { key: 100 }, "totals", 1, &8i32).with_stored(Key { key: 101 }, "totals", 1, &9i32);
     test.feed([Key { key: 100 }])?;
     assert_eq!(test.display("out"), ["100, 8, 1"]);
     assert_eq!(test.stored_version(Key { key: 100 }, "totals"), Some(1), "it was not written");

@@ -6,8 +6,8 @@ use wasmill_abi::block::{Block, BlockWriter};
 use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, TimerChange, TimerFamily, state_schema};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot, SlotKind,
-    SlotValues,
+    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
+    SlotKind, SlotValues,
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::wire::{get_varint, put_varint};
