@@ -7,10 +7,12 @@
 pub mod align;
 pub mod bisect;
 pub mod epoch;
+pub mod generator;
 pub mod job;
 pub mod life;
 pub mod limits;
 pub mod nexmark;
+pub mod orders;
 pub mod plan;
 pub mod printable;
 pub mod units;

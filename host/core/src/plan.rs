@@ -1,8 +1,8 @@
 //! The plan: a job that was checked completely and can run. Schemas fit, names are resolved,
 //! operators are cut into fragments at the exchanges.
 
+use crate::generator::Generator;
 use crate::limits::Limits;
-use crate::nexmark::Nexmark;
 use std::path::PathBuf;
 use std::time::Duration;
 use wasmill_abi::manifest::{ConfigValue, Function};
@@ -103,7 +103,7 @@ pub enum SourceConnector {
     },
     Stdin,
     /// Rows that are made, not read.
-    Generator(Nexmark),
+    Generator(Generator),
 }
 
 /// Where event time comes from.

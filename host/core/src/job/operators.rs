@@ -25,6 +25,7 @@ const SOURCE_KEYS: &[&str] = &[
     "events",
     "keys",
     "partitions",
+    "seed",
     "columns",
     "event_time",
     "rate",

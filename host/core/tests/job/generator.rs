@@ -1,7 +1,9 @@
 //! Sources of connector `generator`.
 
+use wasmill_core::generator::Generator;
 use wasmill_core::job::{Overrides, check, parse};
 use wasmill_core::nexmark::{Nexmark, NexmarkStream};
+use wasmill_core::orders::Orders;
 use wasmill_core::plan::{OperatorKind, SourceConnector};
 
 fn job(source: &str) -> String {
@@ -28,7 +30,7 @@ fn only_the_named_columns_are_made() {
     let plan = check(&spec, &Default::default(), &Overrides::default()).expect("the job is right");
     let OperatorKind::Source(source) = &plan.operators[0].kind else { panic!("the source comes first") };
     let expected = Nexmark { stream: NexmarkStream::Bid, events: 500, keys: 7, partitions: 1 };
-    assert_eq!(source.connector, SourceConnector::Generator(expected));
+    assert_eq!(source.connector, SourceConnector::Generator(Generator::Nexmark(expected)));
     assert_eq!(source.schema.to_string(), "price: int64, dateTime: timestamp");
     assert_eq!(source.event_time.as_ref().map(|t| t.column), Some(1));
 }
@@ -54,4 +56,21 @@ fn unknown_columns_and_keys_of_other_connectors_are_refused() {
     let text = "job: a\nsources: { a: { connector: stdin, format: csv, schema: { a: string }, stream: bid } }\nsinks: { o: { connector: stdout, input: a } }\n";
     let told = parse(text).expect_err("stdin has no streams").render("job.yaml");
     assert!(told.contains("key `stream`: only connector `generator`"), "{told}");
+}
+
+#[test]
+fn orders_have_defaults_and_no_streams() {
+    let text = job("dataset: orders, events: 500, columns: [id, amount, created], event_time: { column: created }");
+    let plan = check(&parse(&text).expect("the job is right"), &Default::default(), &Overrides::default())
+        .expect("the job is right");
+    let OperatorKind::Source(source) = &plan.operators[0].kind else { panic!("the source comes first") };
+    let expected = Orders { events: 500, users: Orders::USERS, partitions: 1, seed: Orders::SEED };
+    assert_eq!(source.connector, SourceConnector::Generator(Generator::Orders(expected)));
+    assert_eq!(source.schema.to_string(), "id: int64, amount: int64, created: timestamp");
+    let told = problems("dataset: orders, events: 500, stream: bid, keys: 0");
+    for words in ["key `stream`: dataset `orders` has one stream", "`keys`: dataset `orders` needs a user, at least 1"] {
+        assert!(told.contains(words), "{words:?} is missing in: {told}");
+    }
+    let told = problems("dataset: nexmark, stream: bid, events: 500, seed: 1");
+    assert!(told.contains("key `seed`: the events of dataset `nexmark` are always the same"), "{told}");
 }

@@ -1,7 +1,8 @@
-//! A source that makes its rows: the nexmark generator. Only the columns that the source names are
-//! made, so a benchmark measures its job and not its input.
+//! A source that makes its rows. Only the columns that the source names are made, so a benchmark
+//! measures its job and not its input.
 
-use super::nexmark::{Column, Event, Number, Text};
+use super::nexmark::{self, Number, Text};
+use super::orders;
 use super::{Next, Rows, SourceError, SourceOptions, SourceReader};
 use crate::batch::{Batch, Position};
 use crate::schema::to_arrow;
@@ -11,7 +12,7 @@ use arrow_buffer::ScalarBuffer;
 use arrow_schema::SchemaRef;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use wasmill_core::nexmark::Nexmark;
+use wasmill_core::generator::Generator;
 use wasmill_core::plan::EventTime;
 use wasmill_core::watermark::{BoundedDelay, Due, Progress, lowest};
 
@@ -22,7 +23,7 @@ pub fn partition_name(partition: u16, partitions: u16) -> String {
 
 /// The partitions of one subtask, advanced together in event time.
 pub struct GeneratorSource {
-    what: Nexmark,
+    what: Generator,
     schema: SchemaRef,
     columns: Vec<Maker>,
     event_time: Option<EventTime>,
@@ -35,6 +36,7 @@ pub struct GeneratorSource {
 enum Maker {
     Number(Number, bool),
     Text(Text, Vec<String>),
+    Order(orders::Column),
 }
 
 struct Partition {
@@ -57,16 +59,9 @@ struct State {
 }
 
 impl GeneratorSource {
-    pub fn open(options: SourceOptions<'_>, what: &Nexmark) -> Result<Self, SourceError> {
+    pub fn open(options: SourceOptions<'_>, what: &Generator) -> Result<Self, SourceError> {
         let fields = &options.source.schema.fields;
-        let maker = |name: &str| match Column::of(what.stream, name) {
-            Some(Column::Number(number)) => {
-                let is_time = matches!(number, Number::DateTime | Number::AuctionExpires);
-                Maker::Number(number, is_time)
-            }
-            Some(Column::Text(text)) => Maker::Text(text, text.table()),
-            None => unreachable!("the plan was checked: column {name} exists"),
-        };
+        let maker = |name: &str| Maker::of(what, name).expect("the plan was checked: the column exists");
         let mut this = Self {
             what: what.clone(),
             schema: to_arrow(&options.source.schema),
@@ -76,8 +71,8 @@ impl GeneratorSource {
             partitions: Vec::new(),
             watermark: None,
         };
-        for p in 0..what.partitions {
-            let name = partition_name(p, what.partitions);
+        for p in 0..what.partitions() {
+            let name = partition_name(p, what.partitions());
             let id = options.partitions.get(&name).copied().unwrap_or(p);
             if id % options.parallelism.max(1) == options.subtask {
                 let restored = options.restored.get(&name).map(|bytes| read_state(&name, bytes)).transpose()?;
@@ -97,13 +92,13 @@ impl GeneratorSource {
 
     /// The unfinished partition that is furthest behind.
     fn choose(&self) -> Option<usize> {
-        let open = self.partitions.iter().enumerate().filter(|(_, p)| p.state.event < self.what.events);
+        let open = self.partitions.iter().enumerate().filter(|(_, p)| p.state.event < self.what.events());
         open.min_by_key(|(_, p)| (p.delay.progress().watermark, p.state.event)).map(|(i, _)| i)
     }
 
     fn risen(&mut self) -> Option<i64> {
         self.event_time.as_ref()?;
-        let open = self.partitions.iter().filter(|p| p.state.event < self.what.events);
+        let open = self.partitions.iter().filter(|p| p.state.event < self.what.events());
         let now = lowest(open.map(|p| p.delay.progress().watermark))?;
         if self.watermark.is_some_and(|w| w >= now) {
             return None;
@@ -116,20 +111,22 @@ impl GeneratorSource {
         let partition = &mut self.partitions[chosen];
         let until_due = partition.delay.rows_until_due();
         let most = usize::try_from(until_due).unwrap_or(usize::MAX).min(self.batch_rows);
-        let (stream, step) = (self.what.stream, u64::from(self.what.partitions));
         let mut numbers = Vec::with_capacity(most);
-        let mut n = partition.state.event;
-        while numbers.len() < most && n < self.what.events {
-            if Event::stream(n) == stream {
-                numbers.push(n);
+        partition.state.event = match &self.what {
+            Generator::Nexmark(what) => {
+                pick(&self.what, partition.state.event, &mut numbers, |n| nexmark::Event::stream(n) == what.stream)
             }
-            n = n.saturating_add(step);
-        }
-        partition.state.event = n;
+            Generator::Orders(_) => pick(&self.what, partition.state.event, &mut numbers, |_| true),
+        };
         partition.state.rows += numbers.len() as u64;
         let id = partition.id;
         let event_time = self.event_time.is_some().then(|| {
-            let times = numbers.iter().map(|&n| Event::new(n).number(Number::DateTime, 0)).collect();
+            let times = match self.what {
+                Generator::Nexmark(_) => {
+                    numbers.iter().map(|&n| nexmark::Event::new(n).number(Number::DateTime, 0)).collect()
+                }
+                Generator::Orders(_) => numbers.iter().map(|&n| orders::Event::micros(n)).collect(),
+            };
             self.observe(chosen, times)
         });
         (!numbers.is_empty()).then(|| self.rows(&numbers, id, event_time))
@@ -146,7 +143,7 @@ impl GeneratorSource {
     }
 
     fn rows(&self, numbers: &[u64], id: u16, event_time: Option<ScalarBuffer<i64>>) -> Rows {
-        let arrays = self.columns.iter().map(|c| c.array(numbers, self.what.keys)).collect();
+        let arrays = self.columns.iter().map(|c| c.array(numbers, &self.what)).collect();
         let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns have the schema's types");
         let position = |&n: &u64| Position { partition: id, row: n }.pack();
         let positions = numbers.iter().map(position).collect();
@@ -154,23 +151,65 @@ impl GeneratorSource {
     }
 }
 
+/// Fills up `numbers` with events from `n` on that are wanted; returns the one to look at next.
+#[inline(always)]
+fn pick(what: &Generator, mut n: u64, numbers: &mut Vec<u64>, wanted: impl Fn(u64) -> bool) -> u64 {
+    let (events, step, most) = (what.events(), u64::from(what.partitions()), numbers.capacity());
+    while numbers.len() < most && n < events {
+        if wanted(n) {
+            numbers.push(n);
+        }
+        n = n.saturating_add(step);
+    }
+    n
+}
+
 impl Maker {
-    fn array(&self, numbers: &[u64], keys: u64) -> ArrayRef {
-        match self {
-            Maker::Number(column, is_time) => {
-                let values = numbers.iter().map(|&n| Event::new(n).number(*column, keys)).collect::<Vec<_>>();
-                match is_time {
-                    true => Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC")),
-                    false => Arc::new(Int64Array::from(values)),
+    fn of(what: &Generator, name: &str) -> Option<Self> {
+        Some(match what {
+            Generator::Nexmark(what) => match nexmark::Column::of(what.stream, name)? {
+                nexmark::Column::Number(number) => {
+                    Maker::Number(number, matches!(number, Number::DateTime | Number::AuctionExpires))
                 }
+                nexmark::Column::Text(text) => Maker::Text(text, text.table()),
+            },
+            Generator::Orders(_) => Maker::Order(orders::Column::of(name)?),
+        })
+    }
+
+    fn array(&self, numbers: &[u64], what: &Generator) -> ArrayRef {
+        match (self, what) {
+            (Maker::Number(column, is_time), Generator::Nexmark(what)) => {
+                let values = numbers.iter().map(|&n| nexmark::Event::new(n).number(*column, what.keys));
+                if *is_time { times(values) } else { integers(values) }
             }
-            Maker::Text(column, table) => {
-                let mut texts = StringBuilder::with_capacity(numbers.len(), numbers.len() * 32);
-                numbers.iter().for_each(|&n| texts.append_value(&table[Event::new(n).text(*column)]));
-                Arc::new(texts.finish())
+            (Maker::Text(column, table), _) => {
+                texts(numbers.iter().map(|&n| table[nexmark::Event::new(n).text(*column)].as_str()))
             }
+            (Maker::Order(orders::Column::Created), _) => times(numbers.iter().map(|&n| orders::Event::micros(n))),
+            (Maker::Order(orders::Column::Number(column)), Generator::Orders(what)) => {
+                integers(numbers.iter().map(|&n| orders::Event::new(n, what).number(*column, what.users)))
+            }
+            (Maker::Order(orders::Column::Text(column)), Generator::Orders(what)) => {
+                texts(numbers.iter().map(|&n| orders::Event::new(n, what).text(*column)))
+            }
+            _ => unreachable!("a maker is of its source's dataset"),
         }
     }
+}
+
+fn integers(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values))
+}
+
+fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
+    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
+}
+
+fn texts<'a>(values: impl ExactSizeIterator<Item = &'a str>) -> ArrayRef {
+    let mut texts = StringBuilder::with_capacity(values.len(), values.len() * 32);
+    values.for_each(|text| texts.append_value(text));
+    Arc::new(texts.finish())
 }
 
 fn read_state(name: &str, bytes: &[u8]) -> Result<State, SourceError> {

@@ -10,6 +10,7 @@ mod file_source;
 mod generator;
 mod input;
 mod nexmark;
+mod orders;
 mod partition;
 mod partitions;
 mod position;

@@ -3,7 +3,7 @@
 
 use wasmill_core::nexmark::NexmarkStream;
 
-const G: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(super) const G: u64 = 0x9E37_79B9_7F4A_7C15;
 const SEED: u64 = 0x5EED;
 /// The time of event 0, in milliseconds since 1970.
 const BASE_MS: u64 = 1_700_000_000_000;
@@ -17,18 +17,18 @@ const CITIES: [&str; 10] =
 const STATES: [&str; 6] = ["AZ", "CA", "ID", "OR", "WA", "WY"];
 
 /// SplitMix64's output function.
-fn mix(z: u64) -> u64 {
+pub(super) fn mix(z: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
 
 /// The high, or low, half of a word, scaled to below `m`.
-fn hi(h: u64, m: u64) -> u64 {
+pub(super) fn hi(h: u64, m: u64) -> u64 {
     (h >> 32).wrapping_mul(m) >> 32
 }
 
-fn lo(h: u64, m: u64) -> u64 {
+pub(super) fn lo(h: u64, m: u64) -> u64 {
     (h & 0xffff_ffff).wrapping_mul(m) >> 32
 }
 

@@ -16,7 +16,7 @@ pub fn list_partitions(source: &Source, base: &Path) -> Result<Vec<String>, Sour
     match &source.connector {
         SourceConnector::Stdin => Ok(vec![STDIN.to_owned()]),
         SourceConnector::Generator(what) => {
-            Ok((0..what.partitions).map(|p| partition_name(p, what.partitions)).collect())
+            Ok((0..what.partitions()).map(|p| partition_name(p, what.partitions())).collect())
         }
         SourceConnector::File { path } => {
             let files = expand(path, base)?;
