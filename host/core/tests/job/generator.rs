@@ -68,7 +68,8 @@ fn orders_have_defaults_and_no_streams() {
     assert_eq!(source.connector, SourceConnector::Generator(Generator::Orders(expected)));
     assert_eq!(source.schema.to_string(), "id: int64, amount: int64, created: timestamp");
     let told = problems("dataset: orders, events: 500, stream: bid, keys: 0");
-    for words in ["key `stream`: dataset `orders` has one stream", "`keys`: dataset `orders` needs a user, at least 1"] {
+    for words in ["key `stream`: dataset `orders` has one stream", "`keys`: dataset `orders` needs a user, at least 1"]
+    {
         assert!(told.contains(words), "{words:?} is missing in: {told}");
     }
     let told = problems("dataset: nexmark, stream: bid, events: 500, seed: 1");
