@@ -3,12 +3,17 @@
 //! Behind the functions stands one more section when a slot is described: for each slot of each
 //! function, in order, its [`SlotValues`]. A module of an SDK that describes nothing has none.
 
+use crate::effects::TimerFamily;
 use crate::wire::{Reader, Writer};
 use crate::{ABI_MAJOR, ABI_MINOR, DecodeError, Schema, Shape, Type};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"WMM1");
 const FUNCTIONS_MAX: usize = 256;
 const ITEMS_MAX: usize = 256;
+/// In a slot's kind: its time to live follows behind the type's name.
+const HAS_TTL: u8 = 0x80;
+/// A thousand years.
+pub const TTL_MICROS_MAX: u64 = 1000 * 366 * 86_400 * 1_000_000;
 
 /// All functions of a module.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -84,6 +89,8 @@ pub struct Slot {
     pub version: u32,
     /// The Rust type, for people.
     pub type_name: String,
+    /// How long what is stored lives; `None`: until it is removed.
+    pub ttl: Option<Ttl>,
     /// What its values are, and which older ones the module can read.
     pub values: SlotValues,
 }
@@ -92,7 +99,7 @@ impl Slot {
     /// A slot of which nothing else is told.
     pub fn new(name: impl Into<String>, kind: SlotKind, version: u32, type_name: impl Into<String>) -> Self {
         let (name, type_name) = (name.into(), type_name.into());
-        Self { name, kind, version, type_name, values: SlotValues::default() }
+        Self { name, kind, version, type_name, ttl: None, values: SlotValues::default() }
     }
 
     /// The versions of values that the module can read, ascending; the last one is what it writes.
@@ -153,8 +160,59 @@ impl SlotValues {
 /// How a slot stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotKind {
-    /// One value per key.
+    /// One value per key, which travels with the frame.
     Value = 1,
+    /// Any number of entries per key, in the order of their own keys.
+    Map = 2,
+    /// Any number of values per key, in the order in which they were appended.
+    List = 3,
+    /// One `i64` per key to which is added without a read.
+    Sum = 4,
+    /// The smallest of the `i64`s that were given.
+    Min = 5,
+    /// The largest of the `i64`s that were given.
+    Max = 6,
+}
+
+impl SlotKind {
+    /// The kind with this number.
+    pub fn from_code(code: u8) -> Option<Self> {
+        use SlotKind::{List, Map, Max, Min, Sum, Value};
+        [Value, Map, List, Sum, Min, Max].into_iter().find(|kind| *kind as u8 == code)
+    }
+
+    /// Whether values are merged into what is stored.
+    pub fn is_merge(self) -> bool {
+        matches!(self, SlotKind::Sum | SlotKind::Min | SlotKind::Max)
+    }
+
+    /// What a merge slot holds once `given` was merged into `stored`; sums wrap around.
+    pub fn merge(self, stored: i64, given: i64) -> i64 {
+        match self {
+            SlotKind::Min => stored.min(given),
+            SlotKind::Max => stored.max(given),
+            SlotKind::Sum | SlotKind::Value | SlotKind::Map | SlotKind::List => stored.wrapping_add(given),
+        }
+    }
+}
+
+/// How long what is stored lives. Each stored value of such a slot starts with the time of its
+/// expiry: an `i64` of microseconds, little-endian. It is gone once the clock has come that far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ttl {
+    pub micros: u64,
+    pub from: TtlFrom,
+    /// The watermark, or the host's clock.
+    pub clock: TimerFamily,
+}
+
+/// Since when a stored value's age counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TtlFrom {
+    /// Since it was written first.
+    Create = 0,
+    /// Since it was written last.
+    Update = 1,
 }
 
 /// A setting that the job may or must give.
@@ -356,9 +414,14 @@ impl Function {
                 w.u32(slots.len() as u32);
                 for s in slots {
                     w.str(&s.name);
-                    w.u8(s.kind as u8);
+                    w.u8(s.kind as u8 | if s.ttl.is_some() { HAS_TTL } else { 0 });
                     w.u32(s.version);
                     w.str(&s.type_name);
+                    if let Some(ttl) = &s.ttl {
+                        w.u64(ttl.micros);
+                        w.u8(ttl.from as u8);
+                        w.u8(ttl.clock as u8);
+                    }
                 }
             }
         }
@@ -414,11 +477,30 @@ impl Function {
 impl Slot {
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let name = r.str()?.to_owned();
-        let kind = match r.u8()? {
-            1 => SlotKind::Value,
-            other => return Err(r.error(format!("slot {name:?} has unknown kind {other}"))),
+        let code = r.u8()?;
+        let kind = SlotKind::from_code(code & !HAS_TTL)
+            .ok_or_else(|| r.error(format!("slot {name:?} has unknown kind {}", code & !HAS_TTL)))?;
+        let (version, type_name) = (r.u32()?, r.str()?);
+        let ttl = if code & HAS_TTL == 0 { None } else { Some(Ttl::decode(r, &name)?) };
+        Ok(Self { ttl, ..Self::new(name, kind, version, type_name) })
+    }
+}
+
+impl Ttl {
+    fn decode(r: &mut Reader<'_>, slot: &str) -> Result<Self, DecodeError> {
+        let micros = r.u64()?;
+        if !(1..=TTL_MICROS_MAX).contains(&micros) {
+            return Err(r.error(format!("slot {slot:?} lives {micros} microseconds, which must be 1 to {TTL_MICROS_MAX}")));
+        }
+        let from = match r.u8()? {
+            0 => TtlFrom::Create,
+            1 => TtlFrom::Update,
+            other => return Err(r.error(format!("slot {slot:?} has an unknown start {other} of its time to live"))),
         };
-        Ok(Self::new(name, kind, r.u32()?, r.str()?))
+        let code = r.u8()?;
+        let clock = TimerFamily::from_code(code)
+            .ok_or_else(|| r.error(format!("slot {slot:?} has an unknown clock {code} of its time to live")))?;
+        Ok(Self { micros, from, clock })
     }
 }
 

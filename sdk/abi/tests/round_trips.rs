@@ -7,7 +7,7 @@ use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, TimerChange, Tim
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
 use wasmill_abi::manifest::{
     ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
-    SlotKind, SlotValues,
+    SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::wire::{get_varint, put_varint};
@@ -315,11 +315,14 @@ fn manifest() -> Manifest {
     ];
     let mut slot = Slot::new("s", SlotKind::Value, 3, "Totals");
     slot.values = described();
+    let ttl = Ttl { micros: 5, from: TtlFrom::Update, clock: TimerFamily::Processing };
+    let seen = Slot { name: "seen".to_owned(), kind: SlotKind::Map, ttl: Some(ttl), ..slot.clone() };
+    let sum = Slot { name: "sum".to_owned(), kind: SlotKind::Sum, ..slot.clone() };
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
     let keyed = Function {
         name: "keyed".to_owned(),
         doc: "A function.".to_owned(),
-        kind: FunctionKind::Keyed { key: schema.clone(), slots: vec![slot] },
+        kind: FunctionKind::Keyed { key: schema.clone(), slots: vec![slot, seen, sum] },
         input: schema.clone(),
         outputs: vec![Output { name: "out".to_owned(), schema: schema.clone() }],
         config,
@@ -353,4 +356,14 @@ fn manifests_with_a_name_twice_are_refused() {
     twice.functions[1].name = "keyed".to_owned();
     let error = Manifest::decode(&twice.encode()).expect_err("the name stands twice");
     assert_eq!(error.problem, "function \"keyed\" is empty or stands twice");
+}
+
+#[test]
+fn a_time_to_live_of_nothing_is_refused() {
+    let mut never = manifest();
+    if let FunctionKind::Keyed { slots, .. } = &mut never.functions[0].kind {
+        slots[1].ttl = Some(Ttl { micros: 0, from: TtlFrom::Create, clock: TimerFamily::Event });
+    }
+    let error = Manifest::decode(&never.encode()).expect_err("nothing lives that short");
+    assert!(error.problem.starts_with("slot \"seen\" lives 0 microseconds"), "{error}");
 }

@@ -5,7 +5,7 @@ use wasmill_abi::effects::{EffectsWriter, TimerChange, TimerFamily};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::manifest::{
     ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
-    SlotKind, SlotValues,
+    SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::{Field, Schema, Shape, Type, key};
@@ -122,10 +122,20 @@ pub fn manifests() -> Vec<Vec<u8>> {
     };
     let mut slot = Slot::new("s", SlotKind::Value, 3, "Totals");
     slot.values = described();
+    let lives = |kind, from, clock| Slot {
+        ttl: Some(Ttl { micros: 60_000_000, from, clock }),
+        ..Slot::new(format!("{kind:?}"), kind, 1, "T")
+    };
+    let slots = vec![
+        slot,
+        lives(SlotKind::Map, TtlFrom::Create, TimerFamily::Event),
+        lives(SlotKind::List, TtlFrom::Update, TimerFamily::Processing),
+        Slot { ttl: None, ..lives(SlotKind::Sum, TtlFrom::Update, TimerFamily::Event) },
+    ];
     let keyed = Function {
         name: "keyed".to_owned(),
         doc: "A function.".to_owned(),
-        kind: FunctionKind::Keyed { key: key_schema(), slots: vec![slot] },
+        kind: FunctionKind::Keyed { key: key_schema(), slots },
         input: everything(),
         outputs: vec![Output { name: "out".to_owned(), schema: key_schema() }],
         config: vec![
