@@ -56,6 +56,9 @@ pub enum Verb {
     Inspect(verbs::inspect::Args),
     Check(verbs::check::Args),
     Run(verbs::run::Args),
+    #[command(name = "deadletters")]
+    DeadLetters(verbs::deadletters::Args),
+    Replay(verbs::replay::Args),
     Completions(verbs::completions::Args),
 }
 

@@ -4,3 +4,4 @@ pub mod cargo;
 pub mod component;
 pub mod report;
 pub mod snippet;
+pub mod symbols;

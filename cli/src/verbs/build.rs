@@ -1,6 +1,6 @@
 //! `wasmill build`: compile a crate, make its module a component, check it as the host would.
 
-use crate::author::{cargo::FunctionCrate, component, report, snippet};
+use crate::author::{cargo::FunctionCrate, component, report, snippet, symbols};
 use crate::exit::{Failure, Status};
 use crate::terminal::Terminal;
 use anyhow::{Context, Result};
@@ -32,10 +32,12 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let function_crate = FunctionCrate::find(&args.path).map_err(|e| Failure::new(Status::Usage, e))?;
     let core = function_crate.build()?;
     let bytes = std::fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
-    let module = component::componentize(&bytes).map_err(|e| Failure::new(Status::Refused, e))?;
+    let stripped = symbols::strip(&bytes).map_err(|e| Failure::new(Status::Refused, e))?;
+    let module = component::componentize(&stripped).map_err(|e| Failure::new(Status::Refused, e))?;
     let out = args.out.unwrap_or_else(|| from_here(function_crate.module_path()));
     let report = super::inspect::accept(&out, &module)?;
     write_whole(&out, &module)?;
+    symbols::write(&out, &report.sha256, &bytes)?;
     show(&report, &out, terminal)?;
     Ok(())
 }

@@ -3,8 +3,10 @@
 pub mod build;
 pub mod check;
 pub mod completions;
+pub mod deadletters;
 pub mod inspect;
 pub mod new;
+pub mod replay;
 pub mod run;
 
 use crate::args::Verb;
@@ -18,6 +20,8 @@ pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Build(args) => build::call(args, terminal),
         Verb::Inspect(args) => inspect::call(args, terminal),
         Verb::Check(args) => check::call(args, terminal),
+        Verb::DeadLetters(args) => deadletters::call(args, terminal),
+        Verb::Replay(args) => replay::call(args, terminal),
         Verb::Run(args) => run::call(args, terminal),
         Verb::Completions(args) => completions::call(args, terminal),
     }

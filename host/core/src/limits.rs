@@ -29,6 +29,8 @@ pub struct Limits {
     pub state_cache_bytes: u64,
     /// Output, dead letters and changed state of one epoch and subtask; more ends the epoch early.
     pub outbox_bytes: u64,
+    /// Calls behind dead letters that are kept for a replay; the oldest are dropped.
+    pub replays_bytes: u64,
 }
 
 impl Default for Limits {
@@ -46,6 +48,7 @@ impl Default for Limits {
             compile_time: Duration::from_secs(60),
             state_cache_bytes: 256 << 20,
             outbox_bytes: 64 << 20,
+            replays_bytes: 64 << 20,
         }
     }
 }

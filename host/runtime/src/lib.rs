@@ -16,6 +16,8 @@ pub mod exchange;
 pub mod failpoint;
 pub mod format;
 pub mod fragment;
+pub mod letters;
+pub mod replay;
 pub mod schema;
 pub mod state;
 pub mod wasm;

@@ -3,6 +3,7 @@
 //! Today it runs one job in the caller's process ([`local`]) and looks into modules ([`modules`]).
 //! It knows neither wasmtime nor RocksDB: those stay behind `wasmill-runtime`.
 
+pub mod deadletters;
 mod files;
 mod load;
 pub mod local;

@@ -117,6 +117,7 @@ limits! {
     compile_time "Time that the compilation of a module may take." Time 1_000_000, 3_600_000_000; compile_time: micros, Duration::from_micros;
     state_cache "Memory for cached state, per keyed operator and subtask." Bytes 1 << 20, 1 << 40; state_cache_bytes: u64::from, u64::from;
     outbox "Output, dead letters and changed state of one epoch and subtask; more ends the epoch early." Bytes 1 << 20, 4 << 30; outbox_bytes: u64::from, u64::from;
+    replays "Calls behind dead letters that are kept on disk for `wasmill replay`; the oldest are dropped." Bytes 1 << 20, 1 << 40; replays_bytes: u64::from, u64::from;
 }
 
 fn micros(duration: Duration) -> u64 {

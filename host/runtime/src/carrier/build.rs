@@ -171,7 +171,7 @@ impl Builder<'_, '_> {
         let outlets = wiring.outlets.remove(&(fragment.0, index)).unwrap_or_default();
         let head = self.plan.operators[members[0].0].name.clone();
         let watermark = self.opened.watermarks.of(&head);
-        let dead = DeadLetters::new(self.partitions.clone());
+        let dead = DeadLetters::new(self.partitions.clone(), number, self.epoch);
         Ok(Worker {
             subtask: number,
             index,

@@ -10,6 +10,7 @@ use super::sinks::Sinks;
 use super::task::{Event, HandIn};
 use super::watermarks::Watermarks;
 use crate::failpoint;
+use crate::fragment::dead_letters::Letters;
 use crate::state::{Commit, CommitStats, Database, Delta, OutboxEntry};
 use crossbeam_channel::{Receiver, Sender};
 use std::sync::Arc;
@@ -54,18 +55,17 @@ impl Committer {
         failpoint::hit("commit.before");
         let mut commit = self.empty_commit(epoch);
         commit.meta.extend(self.watermarks.advance(&parts));
-        let mut dead_letters = Vec::new();
+        let mut dead = Letters::default();
         for part in parts {
             commit.meta.extend(part.positions.into_iter().map(|(key, at)| (key, Some(at))));
             commit.deltas.extend(part.part.state);
-            dead_letters.extend_from_slice(&part.part.dead_letters);
+            dead.lines.extend_from_slice(&part.part.dead_letters.lines);
+            dead.kept.extend_from_slice(&part.part.dead_letters.kept);
             for (sink, bytes) in part.part.sinks {
                 commit.outbox.push(self.sinks.address(epoch, sink, part.index, &bytes, now_micros())?);
             }
         }
-        if !dead_letters.is_empty() {
-            commit.outbox.push(self.sinks.address_dead_letters(epoch, &dead_letters, now_micros())?);
-        }
+        commit.outbox.extend(self.sinks.address_dead_letters(epoch, &dead, now_micros())?);
         commit.meta.append(&mut self.sinks.take_positions());
         if self.says_nothing(&commit) {
             return self.skip(epoch);

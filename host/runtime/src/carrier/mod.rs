@@ -28,6 +28,7 @@ pub use error::{RunError, RunErrorKind};
 pub use progress::{MetricTotal, Progress};
 
 use crate::connect::{self, SourceError};
+use crate::letters;
 use crate::state::{Database, Identity};
 use crate::wasm::Factory;
 use build::Built;
@@ -119,6 +120,9 @@ impl<'a> Opened<'a> {
         }
         let mut meta = Vec::new();
         for (name, factory) in job.factories {
+            letters::keep_module(job.state_dir, factory.sha256(), factory.component()).unwrap_or_else(|e| {
+                tracing::warn!("module {name:?} is not kept for `wasmill replay`: {e}");
+            });
             meta.push((format!("module/{name}"), Some(factory.sha256().as_bytes().to_vec())));
         }
         let partitions = Partitions::open(&job, &db, &mut meta)?;

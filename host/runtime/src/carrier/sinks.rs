@@ -7,7 +7,9 @@ use crate::connect::file_sink::{self, FileTarget, Roll, SinkError};
 use crate::connect::stdout_sink;
 use crate::failpoint;
 use crate::format;
+use crate::fragment::dead_letters::Letters;
 use crate::fragment::sink::Buffering;
+use crate::letters;
 use crate::state::{Database, OutboxEntry};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,10 @@ use wasmill_core::plan::{OperatorKind, Plan, Sink, SinkConnector};
 
 /// The name of the sink that takes the dead letters; no operator can have it.
 const DEAD_LETTERS: &str = "#dead-letters";
+/// The name of the sink that takes the calls behind them.
+const REPLAYS: &str = "#replays";
+/// The limit on the calls is kept by dropping the oldest of so many files.
+const REPLAY_FILES: u32 = 8;
 /// Dead letters are rolled like any other files.
 const DEAD_LETTERS_ROLL: Roll = Roll { bytes: 256 << 20, age: Duration::from_secs(24 * 3600) };
 
@@ -60,8 +66,10 @@ impl Sinks {
                 sinks.add(&operator.name, publisher, db)?;
             }
         }
-        let files = Files { path: "dead-letters".into(), extension: "ndjson".to_owned(), header: String::new() };
-        sinks.add(DEAD_LETTERS, Publisher::File { files, roll: DEAD_LETTERS_ROLL }, db)?;
+        let files = |path: &str| Files { path: path.into(), extension: "ndjson".to_owned(), header: String::new() };
+        sinks.add(DEAD_LETTERS, Publisher::File { files: files(letters::DIR), roll: DEAD_LETTERS_ROLL }, db)?;
+        let roll = Roll { bytes: plan.limits.replays_bytes / u64::from(REPLAY_FILES), ..DEAD_LETTERS_ROLL };
+        sinks.add(REPLAYS, Publisher::File { files: files(letters::CALLS_DIR), roll }, db)?;
         Ok(sinks)
     }
 
@@ -87,7 +95,7 @@ impl Sinks {
     }
 
     fn directory(&self, sink: &str, files: &Files) -> PathBuf {
-        let start = if sink == DEAD_LETTERS { &self.state_dir } else { &self.base };
+        let start = if [DEAD_LETTERS, REPLAYS].contains(&sink) { &self.state_dir } else { &self.base };
         start.join(&files.path)
     }
 
@@ -104,9 +112,18 @@ impl Sinks {
         self.address_named(epoch, name, subtask, bytes, now_micros)
     }
 
-    /// The same for the dead letters of all subtasks.
-    pub fn address_dead_letters(&mut self, epoch: u64, bytes: &[u8], now_micros: i64) -> Result<OutboxEntry, RunError> {
-        self.address_named(epoch, DEAD_LETTERS.to_owned(), 0, bytes, now_micros)
+    /// The same for the dead letters of all subtasks, and for the calls behind them.
+    pub fn address_dead_letters(
+        &mut self,
+        epoch: u64,
+        letters: &Letters,
+        now_micros: i64,
+    ) -> Result<Vec<OutboxEntry>, RunError> {
+        [(DEAD_LETTERS, &letters.lines), (REPLAYS, &letters.kept)]
+            .into_iter()
+            .filter(|(_, bytes)| !bytes.is_empty())
+            .map(|(sink, bytes)| self.address_named(epoch, sink.to_owned(), 0, bytes, now_micros))
+            .collect()
     }
 
     fn address_named(
@@ -157,7 +174,11 @@ impl Sinks {
                     half.map_err(fail)?;
                     failpoint::kill();
                 }
-                put(bytes).map_err(fail)
+                put(bytes).map_err(fail)?;
+                if entry.sink == REPLAYS && target.offset == 0 {
+                    letters::drop_calls_before(&dir, (target.file + 1).saturating_sub(REPLAY_FILES));
+                }
+                Ok(())
             }
         }
     }

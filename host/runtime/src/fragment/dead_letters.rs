@@ -1,5 +1,6 @@
 //! Dead letters: what could not be processed, with where it came from and why, one JSON object a
-//! line. They are part of the epoch, so each appears exactly once.
+//! line; and beside them the calls that a replay runs again. They are part of the epoch, so each
+//! appears exactly once.
 
 use crate::batch::Position;
 use crate::connect::DeadLine;
@@ -16,6 +17,11 @@ pub type Partitions = Arc<Vec<String>>;
 /// The position of rows that came of a timer and not of an input row.
 pub const NO_POSITION: u64 = u64::MAX;
 
+/// A frame above this size is not kept for a replay.
+const KEPT_FRAME_BYTES_MAX: usize = 4 << 20;
+/// Beside the first, frames are kept in an epoch until they have this many bytes together.
+const KEPT_EPOCH_BYTES_MAX: usize = 1 << 20;
+
 /// Why a row is dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
@@ -24,35 +30,63 @@ pub struct Reason {
     /// The code that the function gave when it rejected the row.
     pub code: Option<u32>,
     pub message: String,
+    /// The guest's frames, innermost first, when it trapped.
+    pub backtrace: Vec<String>,
+}
+
+/// The name of a letter in its job: `EPOCH-SUBTASK-NUMBER`. Only committed letters are seen, and an
+/// epoch is committed once, so it names one letter for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetterId(String);
+
+impl LetterId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Letters of one epoch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Letters {
+    /// NDJSON.
+    pub lines: Vec<u8>,
+    pub count: u64,
+    /// The calls that a replay runs again; NDJSON, see [`super::kept`].
+    pub kept: Vec<u8>,
 }
 
 /// The dead letters of one subtask and epoch.
 pub struct DeadLetters {
     partitions: Partitions,
-    bytes: Vec<u8>,
-    count: u64,
+    /// The number of the subtask among all of the job.
+    subtask: usize,
+    epoch: u64,
+    letters: Letters,
+    /// Bytes of the frames kept in this epoch, as they were given to guests.
+    kept_bytes: usize,
     total: u64,
     skipped: u64,
 }
 
 impl DeadLetters {
-    pub fn new(partitions: Partitions) -> Self {
-        Self { partitions, bytes: Vec::new(), count: 0, total: 0, skipped: 0 }
+    /// `epoch` is the one that the first letters belong to.
+    pub fn new(partitions: Partitions, subtask: usize, epoch: u64) -> Self {
+        Self { partitions, subtask, epoch, letters: Letters::default(), kept_bytes: 0, total: 0, skipped: 0 }
     }
 
     /// A line that its format could not read.
     pub fn line(&mut self, operator: &str, line: &DeadLine) {
-        self.push(json!({
-            "operator": operator,
-            "reason": "format",
-            "message": line.reason,
-            "at": { "partition": line.partition, "line": line.line, "offset": line.offset },
-            "bytes": String::from_utf8_lossy(&line.bytes),
-        }));
+        let reason =
+            Reason { kind: "format", code: None, message: line.reason.to_string(), backtrace: Vec::new() };
+        let mut letter = head(operator, &reason);
+        let at = json!({ "partition": line.partition, "line": line.line, "offset": line.offset });
+        letter.insert("at".into(), at);
+        letter.insert("bytes".into(), String::from_utf8_lossy(&line.bytes).into());
+        self.push(letter);
     }
 
     /// A row that a function refused or that broke it. `row` is that row alone.
-    pub fn row(&mut self, operator: &str, reason: &Reason, row: &RowOf<'_>) {
+    pub fn row(&mut self, operator: &str, reason: &Reason, row: &RowOf<'_>) -> LetterId {
         let mut letter = head(operator, reason);
         if row.position != NO_POSITION {
             let at = Position::unpack(row.position);
@@ -63,30 +97,47 @@ impl DeadLetters {
             letter.insert("event_time_us".into(), time.into());
         }
         letter.insert("row".into(), row_json(row.schema, &row.columns));
-        self.push(Value::Object(letter));
+        self.push(letter)
     }
 
     /// A timer whose handling broke the function. `key` is for people.
-    pub fn timer(&mut self, operator: &str, reason: &Reason, key: &str, family: &str, time: i64) {
+    pub fn timer(&mut self, operator: &str, reason: &Reason, key: &str, family: &str, time: i64) -> LetterId {
         let mut letter = head(operator, reason);
         letter.insert("timer".into(), json!({ "key": key, "family": family, "time_us": time }));
-        self.push(Value::Object(letter));
+        self.push(letter)
     }
 
-    fn push(&mut self, letter: Value) {
-        serde_json::to_writer(&mut self.bytes, &letter).expect("a JSON value is always written to memory");
-        self.bytes.push(b'\n');
-        self.count += 1;
+    fn push(&mut self, mut letter: Map<String, Value>) -> LetterId {
+        let id = LetterId(format!("{}-{}-{}", self.epoch, self.subtask, self.letters.count));
+        letter.insert("id".into(), id.as_str().into());
+        let lines = &mut self.letters.lines;
+        serde_json::to_writer(&mut *lines, &letter).expect("a JSON value is always written to memory");
+        lines.push(b'\n');
+        self.letters.count += 1;
         self.total += 1;
+        id
     }
 
-    /// Takes the letters of the epoch that ends, with their number.
-    pub fn take(&mut self) -> (Vec<u8>, u64) {
-        (std::mem::take(&mut self.bytes), std::mem::take(&mut self.count))
+    /// Keeps the call with this frame for a replay, unless the epoch has kept enough: rows that a
+    /// function refuses by the thousand cost no more than a few do. `line` writes it, with its end.
+    pub fn keep(&mut self, frame: &[u8], line: impl FnOnce(&mut Vec<u8>)) {
+        let is_first = self.kept_bytes == 0;
+        let allowed = if is_first { KEPT_FRAME_BYTES_MAX } else { KEPT_EPOCH_BYTES_MAX };
+        if self.kept_bytes + frame.len() <= allowed {
+            self.kept_bytes += frame.len();
+            line(&mut self.letters.kept);
+        }
+    }
+
+    /// Takes the letters of the epoch that ends; what follows belongs to epoch `next`.
+    pub fn take(&mut self, next: u64) -> Letters {
+        self.epoch = next;
+        self.kept_bytes = 0;
+        std::mem::take(&mut self.letters)
     }
 
     pub fn buffered_bytes(&self) -> u64 {
-        self.bytes.len() as u64
+        (self.letters.lines.len() + self.letters.kept.len()) as u64
     }
 
     /// A row or timer is dropped without a letter, and counted.
@@ -122,6 +173,9 @@ fn head(operator: &str, reason: &Reason) -> Map<String, Value> {
         letter.insert("code".into(), code.into());
     }
     letter.insert("message".into(), reason.message.clone().into());
+    if !reason.backtrace.is_empty() {
+        letter.insert("backtrace".into(), reason.backtrace.clone().into());
+    }
     letter
 }
 

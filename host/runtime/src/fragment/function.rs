@@ -1,9 +1,10 @@
 //! A function in a fragment: batches go into the guest, effects come out and are applied, and rows
 //! that break the function are found and dealt with while their neighbours go through.
 
-use super::dead_letters::{DeadLetters, NO_POSITION, Reason, RowOf};
+use super::dead_letters::{DeadLetters, LetterId, NO_POSITION, Reason, RowOf};
 use super::frames::{FrameError, Frames, Work};
 use super::guest::Guest;
+use super::kept;
 use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::Batch;
@@ -158,7 +159,9 @@ impl FunctionOperator {
                 Step::Done => return Ok(()),
                 Step::Poison(row) => {
                     let reason = reason.take().expect("a call failed before its row was found to be poison");
-                    self.refuse(work, base + row as usize, &reason, dead)?;
+                    let letter = self.refuse(work, base + row as usize, &reason, dead)?;
+                    // The call that failed last was of this row alone: its frame still stands.
+                    self.keep(letter.map(|id| (id, 0)), dead);
                 }
                 Step::Run(part) => {
                     let part_range = base + part.start as usize..base + part.end as usize;
@@ -242,15 +245,28 @@ impl FunctionOperator {
                 }
             }
         }
+        let mut letters = Vec::new();
         for reject in &effects.rejects {
-            let reason = Reason { kind: "rejected", code: Some(reject.code), message: reject.message.clone() };
-            self.refuse(work, start + reject.row as usize, &reason, dead)?;
+            let (code, message) = (Some(reject.code), reject.message.clone());
+            let reason = Reason { kind: "rejected", code, message, backtrace: Vec::new() };
+            let letter = self.refuse(work, start + reject.row as usize, &reason, dead)?;
+            letters.extend(letter.map(|id| (id, reject.row)));
         }
+        self.keep(letters, dead);
         effects.metrics.iter().for_each(|(metric, report)| self.metrics.report(*metric, *report));
         for rows in effects.rows {
             emitted.push(Emitted { output: rows.output, batch: carry(work, start, rows, self.event_time) });
         }
         Ok(())
+    }
+
+    /// Keeps the last call for a replay of these letters, each with its row (or timer) in the call.
+    fn keep(&self, letters: impl IntoIterator<Item = (LetterId, u32)>, dead: &mut DeadLetters) {
+        let letters: Vec<_> = letters.into_iter().collect();
+        if !letters.is_empty() {
+            let frame = self.frames.frame();
+            dead.keep(frame, |out| kept::write(out, &letters, &self.guest, frame));
+        }
     }
 
     /// Applies the operator's policy to a row or timer that did not go through.
@@ -260,11 +276,12 @@ impl FunctionOperator {
         index: usize,
         reason: &Reason,
         dead: &mut DeadLetters,
-    ) -> Result<(), FragmentError> {
-        match self.call.on_error {
+    ) -> Result<Option<LetterId>, FragmentError> {
+        let letter = match self.call.on_error {
             OnError::Skip => {
                 tracing::debug!(operator = self.name, reason = reason.message, "a row was skipped");
                 dead.skip();
+                None
             }
             OnError::Fail => {
                 let what = match work {
@@ -278,18 +295,18 @@ impl FunctionOperator {
                 )));
             }
             OnError::DeadLetter => match work {
-                Work::Rows(batch) => dead.row(&self.name, reason, &self.row_of(batch, index)),
+                Work::Rows(batch) => Some(dead.row(&self.name, reason, &self.row_of(batch, index))),
                 Work::Timers(family, due) => {
                     let key = key::decode(&self.call.key_types, due.keys().key(index));
                     let family = match family {
                         TimerFamily::Event => "event",
                         TimerFamily::Processing => "processing",
                     };
-                    dead.timer(&self.name, reason, &format!("{key:?}"), family, due.times()[index]);
+                    Some(dead.timer(&self.name, reason, &format!("{key:?}"), family, due.times()[index]))
                 }
             },
-        }
-        Ok(())
+        };
+        Ok(letter)
     }
 
     fn row_of(&self, batch: &Batch, index: usize) -> RowOf<'_> {
@@ -311,7 +328,11 @@ fn reason_of(error: &CallError) -> Reason {
         CallError::Guest { code, .. } => Some(*code),
         _ => None,
     };
-    Reason { kind: error.kind(), code, message: error.to_string() }
+    let backtrace = match error {
+        CallError::Trap { backtrace, .. } => backtrace.clone(),
+        _ => Vec::new(),
+    };
+    Reason { kind: error.kind(), code, message: error.to_string(), backtrace }
 }
 
 /// Gives rows that came out the event times and positions of the rows that they came from.

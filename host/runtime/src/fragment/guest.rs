@@ -47,6 +47,11 @@ impl Guest {
         Ok(chunks)
     }
 
+    /// What is open: the module's SHA-256, and what `open` was told and allowed.
+    pub fn origin(&self) -> (&str, &OpenContext, &Limits) {
+        (self.factory.sha256(), &self.open, &self.limits)
+    }
+
     /// Drops the instance, so that the next call gets a fresh one.
     pub fn renew(&mut self) {
         self.instance = None;

@@ -7,6 +7,7 @@ pub mod dead_letters;
 mod frames;
 pub mod function;
 pub mod guest;
+pub mod kept;
 pub mod keys;
 pub mod metrics;
 pub mod sink;
@@ -15,7 +16,7 @@ use crate::batch::Batch;
 use crate::exchange::Closed;
 use crate::format::FormatError;
 use crate::state::{Delta, DueTimers, KeyedState, StateError};
-use dead_letters::DeadLetters;
+use dead_letters::{DeadLetters, Letters};
 use function::FunctionOperator;
 use sink::SinkOperator;
 use std::time::Duration;
@@ -87,9 +88,7 @@ pub struct EpochPart {
     pub state: Option<Delta>,
     /// The bytes of each sink of the fragment, by the operator's position in the plan.
     pub sinks: Vec<(usize, Vec<u8>)>,
-    /// Dead letters as NDJSON, and their number.
-    pub dead_letters: Vec<u8>,
-    pub dead_letter_count: u64,
+    pub dead_letters: Letters,
 }
 
 /// Counts of one fragment since it was opened.
@@ -209,9 +208,9 @@ impl Fragment {
                 function.epoch_ended();
             }
         }
-        let (dead_letters, dead_letter_count) = self.dead.take();
+        let dead_letters = self.dead.take(self.epoch);
         let state = self.state.as_mut().map(|s| s.take_delta(epoch));
-        EpochPart { state, sinks, dead_letters, dead_letter_count }
+        EpochPart { state, sinks, dead_letters }
     }
 
     /// The epoch that rows belong to now.

@@ -1,6 +1,7 @@
 //! Columns between Arrow and blocks: copied out, with their offsets rebased, and read back without a
 //! copy. It knows no frames and no effects.
 
+use crate::schema::to_arrow;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ByteArrayType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
@@ -114,6 +115,13 @@ pub(super) fn part(chunk: &Buffer, bytes: &[u8]) -> Buffer {
     }
     let offset = bytes.as_ptr().addr().checked_sub(chunk.as_ptr().addr()).expect("the bytes lie in the chunk");
     chunk.slice_with_length(offset, bytes.len())
+}
+
+/// The rows of a block that stands alone.
+pub(crate) fn block_rows(bytes: &[u8], schema: &Schema, rows_max: u32) -> Result<RecordBatch, DecodeError> {
+    let chunk = Buffer::from(bytes);
+    let block = Block::read(schema, &chunk, rows_max as usize)?;
+    batch(&chunk, &block, schema, &to_arrow(schema))
 }
 
 /// A checked block of a chunk as a record batch over the chunk's own memory. Text is checked here.

@@ -32,7 +32,7 @@ pub struct Factory {
     pre: InstancePre<Guest>,
     exports: Exports,
     sha256: String,
-    size_bytes: usize,
+    component: Arc<[u8]>,
     imports: Vec<String>,
     manifest: Manifest,
     compile_time: Duration,
@@ -75,9 +75,9 @@ impl Factory {
             .map_err(|e| ModuleError::ImportMismatch { reason: format!("{e:#}") })?;
         let exports = find_exports(&component)?;
         let manifest = describe(runtime, &pre, &exports, limits)?;
-        let (sha256, size_bytes) = (hex(&digest), bytes.len());
+        let (sha256, component) = (hex(&digest), Arc::from(bytes));
         let runtime = runtime.clone();
-        Ok(Arc::new(Self { runtime, pre, exports, sha256, size_bytes, imports, manifest, compile_time, cached }))
+        Ok(Arc::new(Self { runtime, pre, exports, sha256, component, imports, manifest, compile_time, cached }))
     }
 
     /// What the module offers.
@@ -90,9 +90,9 @@ impl Factory {
         &self.sha256
     }
 
-    /// The size of the component.
-    pub fn size_bytes(&self) -> usize {
-        self.size_bytes
+    /// The component itself.
+    pub fn component(&self) -> &[u8] {
+        &self.component
     }
 
     /// The interfaces of the host that the module asks for, with their versions.

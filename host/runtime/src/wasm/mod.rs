@@ -22,7 +22,7 @@ mod nesting;
 mod runtime;
 mod sys;
 
-pub(crate) use columns::bytes as column_bytes;
+pub(crate) use columns::{block_rows, bytes as column_bytes};
 pub use effects::{Effects, EffectsReader, OutputRows, Reject, StateChange};
 pub use error::{Advice, CallError, ModuleError, WasmError};
 pub use factory::Factory;
