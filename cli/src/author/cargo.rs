@@ -83,7 +83,12 @@ impl FunctionCrate {
             .args(["rustc", "--lib", "--crate-type", "cdylib", "--release", "--target", TARGET])
             .args(["--message-format", "json-render-diagnostics"])
             // Lines for backtraces; they are taken out of the module again.
-            .args(["--config", "profile.release.debug=\"line-tables-only\"", "--config", "profile.release.strip=\"none\""])
+            .args([
+                "--config",
+                "profile.release.debug=\"line-tables-only\"",
+                "--config",
+                "profile.release.strip=\"none\"",
+            ])
             .arg("--manifest-path")
             .arg(&self.manifest)
             .stderr(Stdio::inherit());

@@ -77,14 +77,8 @@ fn list(letters: &DeadLetters, args: &Args, terminal: &Terminal) -> Result<(), F
 
 fn line(letter: &Value) -> String {
     let text = |name: &str| letter[name].as_str().unwrap_or("-").to_owned();
-    let line = format!(
-        "{:<12} {} {} {}: {}",
-        text("id"),
-        text("operator"),
-        place(letter),
-        text("reason"),
-        text("message")
-    );
+    let line =
+        format!("{:<12} {} {} {}: {}", text("id"), text("operator"), place(letter), text("reason"), text("message"));
     printable::one_line(&line).into_owned()
 }
 

@@ -40,7 +40,8 @@ pub struct Args {
 pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let letters = DeadLetters::of(&args.job, args.state_dir).map_err(failure)?;
     let replay = letters.replay(&args.id, args.module.as_deref(), &symbols::twin).map_err(failure)?;
-    let text = if terminal.json { as_json(&replay).to_string() } else { printable::lines(&as_text(&replay)).into_owned() };
+    let text =
+        if terminal.json { as_json(&replay).to_string() } else { printable::lines(&as_text(&replay)).into_owned() };
     Ok(terminal.print(&text)?)
 }
 

@@ -45,7 +45,8 @@ pub fn input_of(call: &KeptCall, function: &Function) -> Result<Value, ReplayErr
     }
     if let Some(schema) = function.key() {
         let keys = keys_of(&frame, schema)?;
-        input["keys"] = keys.iter().enumerate().map(|(i, key)| state_of_key(&frame, function, key, i)).collect::<Result<_, _>>()?;
+        input["keys"] =
+            keys.iter().enumerate().map(|(i, key)| state_of_key(&frame, function, key, i)).collect::<Result<_, _>>()?;
     }
     Ok(input)
 }

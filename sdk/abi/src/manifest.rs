@@ -490,7 +490,9 @@ impl Ttl {
     fn decode(r: &mut Reader<'_>, slot: &str) -> Result<Self, DecodeError> {
         let micros = r.u64()?;
         if !(1..=TTL_MICROS_MAX).contains(&micros) {
-            return Err(r.error(format!("slot {slot:?} lives {micros} microseconds, which must be 1 to {TTL_MICROS_MAX}")));
+            return Err(
+                r.error(format!("slot {slot:?} lives {micros} microseconds, which must be 1 to {TTL_MICROS_MAX}"))
+            );
         }
         let from = match r.u8()? {
             0 => TtlFrom::Create,

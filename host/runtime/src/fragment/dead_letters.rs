@@ -76,8 +76,7 @@ impl DeadLetters {
 
     /// A line that its format could not read.
     pub fn line(&mut self, operator: &str, line: &DeadLine) {
-        let reason =
-            Reason { kind: "format", code: None, message: line.reason.to_string(), backtrace: Vec::new() };
+        let reason = Reason { kind: "format", code: None, message: line.reason.to_string(), backtrace: Vec::new() };
         let mut letter = head(operator, &reason);
         let at = json!({ "partition": line.partition, "line": line.line, "offset": line.offset });
         letter.insert("at".into(), at);

@@ -123,7 +123,10 @@ mod tests {
             (r#"{"format":2,"new":true}"#, "format 2, this wasmill reads format 1"),
             (r#"{"format":1}"#, "damaged: its JSON: missing field"),
             ("{", "damaged"),
-            (r#"{"format":1,"letters":[],"module":"","open":"!","limits":{"memory":1,"effects":1,"deadline":1,"deadline_per_row":1},"frame":""}"#, "open context"),
+            (
+                r#"{"format":1,"letters":[],"module":"","open":"!","limits":{"memory":1,"effects":1,"deadline":1,"deadline_per_row":1},"frame":""}"#,
+                "open context",
+            ),
         ] {
             let error = read(line).expect_err("it is no call").to_string();
             assert!(error.contains(told), "{line}: {error}");
