@@ -11,7 +11,7 @@ use wasmill_runtime::carrier;
 pub use wasmill_runtime::carrier::{EpochReport, MetricTotal, MetricValue, Progress, Stop, Summary};
 
 /// What to run, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RunOptions {
     pub job_file: PathBuf,
     /// `.wasmill/JOB` beside the job file when not given.

@@ -9,7 +9,7 @@ pub mod file_sink;
 mod file_source;
 mod generator;
 mod input;
-mod nexmark;
+pub mod nexmark;
 mod orders;
 mod partition;
 mod partitions;

@@ -2,6 +2,7 @@
 //! twice after a crash must be the same (see the table in [`super`] for the forms of values).
 
 use super::FormatError;
+use super::ndjson_rows::ShortRows;
 use super::values::write_timestamp;
 use crate::schema::to_arrow;
 use arrow_array::builder::StringBuilder;
@@ -30,7 +31,7 @@ pub trait Encoder: Send {
 pub fn encoder(format: Format, schema: &Schema) -> Box<dyn Encoder> {
     let text = Texts::new(schema);
     match format {
-        Format::Ndjson => Box::new(Ndjson { text }),
+        Format::Ndjson => Box::new(Ndjson { text, short: ShortRows::new(&schema.fields) }),
         Format::Csv => Box::new(Csv { text }),
     }
 }
@@ -56,12 +57,18 @@ impl Texts {
         Self { from, to: Arc::new(ArrowSchema::new(fields)) }
     }
 
-    fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, String> {
-        let got: Vec<_> = batch.schema_ref().fields().iter().map(|f| f.data_type().clone()).collect();
-        let want: Vec<_> = self.from.fields().iter().map(|f| f.data_type().clone()).collect();
-        if got != want {
-            return Err(format!("the batch has columns {got:?}, the sink wants {want:?}"));
+    fn check(&self, batch: &RecordBatch) -> Result<(), String> {
+        let types = |schema: &SchemaRef| schema.fields().iter().map(|f| f.data_type().clone()).collect::<Vec<_>>();
+        let same = |(got, want): (&Arc<Field>, &Arc<Field>)| got.data_type() == want.data_type();
+        let (got, want) = (batch.schema_ref(), &self.from);
+        if got.fields().len() == want.fields().len() && got.fields().iter().zip(want.fields()).all(same) {
+            return Ok(());
         }
+        Err(format!("the batch has columns {:?}, the sink wants {:?}", types(got), types(want)))
+    }
+
+    fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, String> {
+        self.check(batch)?;
         let columns: Vec<ArrayRef> = batch
             .columns()
             .iter()
@@ -95,11 +102,16 @@ fn timestamps(column: &ArrayRef) -> StringArray {
 
 struct Ndjson {
     text: Texts,
+    short: Option<ShortRows>,
 }
 
 impl Encoder for Ndjson {
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError> {
         let start = out.len();
+        if let (Some(short), Ok(())) = (&self.short, self.text.check(batch)) {
+            short.write(batch, out);
+            return Ok(());
+        }
         let written = self.text.convert(batch).and_then(|batch| {
             let mut writer = arrow_json::WriterBuilder::new()
                 .with_explicit_nulls(true)

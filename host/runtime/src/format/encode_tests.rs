@@ -129,3 +129,21 @@ fn a_batch_of_another_shape_is_refused_and_leaves_the_output_alone() {
     }
     assert_eq!(out, b"before");
 }
+
+proptest! {
+    #[test]
+    fn the_short_way_writes_the_bytes_of_the_long_one(rows in rows()) {
+        let whole = batch(&rows);
+        let is_short = |c: &&Column| ShortRows::new(&[(*c).clone()]).is_some();
+        let columns: Vec<usize> =
+            schema().fields.iter().enumerate().filter(|(_, c)| is_short(c)).map(|(i, _)| i).collect();
+        prop_assert!(columns.len() > 8, "{columns:?}");
+        let narrow = Schema::new(columns.iter().map(|&i| schema().fields[i].clone()).collect());
+        let batch = whole.project(&columns).expect("columns of the batch");
+        let mut short = Vec::new();
+        ShortRows::new(&narrow.fields).expect("only short columns").write(&batch, &mut short);
+        let mut long = Vec::new();
+        Ndjson { text: Texts::new(&narrow), short: None }.encode(&batch, &mut long).expect("a batch of this schema");
+        prop_assert_eq!(String::from_utf8(short), String::from_utf8(long));
+    }
+}

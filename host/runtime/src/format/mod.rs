@@ -22,6 +22,8 @@ mod columns;
 mod csv;
 mod encode;
 mod ndjson;
+mod ndjson_line;
+mod ndjson_rows;
 mod values;
 
 pub use encode::{Encoder, encoder};

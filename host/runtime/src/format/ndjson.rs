@@ -4,6 +4,7 @@
 
 use super::Decoder;
 use super::columns::{Columns, recycle};
+use super::ndjson_line::ShortLines;
 use super::values::{self, Cell};
 use arrow_array::RecordBatch;
 use hashbrown::HashMap;
@@ -15,6 +16,7 @@ use wasmill_abi::{Field, Schema, Type};
 pub struct NdjsonDecoder {
     columns: Columns,
     names: HashMap<String, usize, foldhash::fast::FixedState>,
+    short: ShortLines,
     /// Kept between records for its allocation.
     row: Vec<Cell<'static>>,
 }
@@ -22,7 +24,16 @@ pub struct NdjsonDecoder {
 impl NdjsonDecoder {
     pub fn new(schema: &Schema) -> Self {
         let names = schema.fields.iter().enumerate().map(|(i, f)| (f.name.clone(), i)).collect();
-        Self { columns: Columns::new(schema), names, row: Vec::new() }
+        Self { columns: Columns::new(schema), names, short: ShortLines::new(&schema.fields), row: Vec::new() }
+    }
+}
+
+impl NdjsonDecoder {
+    /// Any line: fills the cells of a row that are all null, or says what is wrong.
+    fn read<'a>(&self, text: &'a str, row: &mut [Cell<'a>]) -> Result<(), String> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let object = Object { fields: &self.columns.schema().fields, names: &self.names, row };
+        json.deserialize_map(object).and_then(|()| json.end()).map_err(|e| reason(&e))
     }
 }
 
@@ -31,10 +42,13 @@ impl Decoder for NdjsonDecoder {
         let text = std::str::from_utf8(record).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))?;
         let mut row = recycle(std::mem::take(&mut self.row));
         row.resize(self.columns.schema().fields.len(), Cell::Null);
-        let mut json = serde_json::Deserializer::from_str(text);
-        let object = Object { fields: &self.columns.schema().fields, names: &self.names, row: &mut row };
-        let read = json.deserialize_map(object).and_then(|()| json.end());
-        let result = read.map_err(|e| reason(&e)).and_then(|()| self.columns.push(&row));
+        if self.short.read(text, &mut row) {
+            let result = self.columns.push(&row);
+            self.row = recycle(row);
+            return result;
+        }
+        row.fill(Cell::Null);
+        let result = self.read(text, &mut row).and_then(|()| self.columns.push(&row));
         self.row = recycle(row);
         result
     }

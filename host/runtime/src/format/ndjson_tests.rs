@@ -132,3 +132,57 @@ proptest! {
         prop_assert_eq!(decoder.finish().num_rows(), usize::from(pushed.is_ok()));
     }
 }
+
+/// Lines of many forms, most of them valid, some broken by one byte.
+fn lines() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        any::<i64>().prop_map(|v| v.to_string()),
+        any::<u64>().prop_map(|v| v.to_string()),
+        (-130i64..130).prop_map(|v| v.to_string()),
+        any::<f32>().prop_map(|v| format!("{v}")),
+        "[ -~é]{0,8}".prop_map(|v| serde_json::to_string(&v).expect("text becomes JSON")),
+        proptest::sample::select(vec![
+            "null", "true", "false", "-0", "00", "01", "1.0", "1e2", "\"2001-01-01T00:00:00Z\"", "[1]", "{}", "\"a\\n\"",
+            "999999999999999999", "1000000000000000000", "-9223372036854775808", "nul", "tru", "\"",
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let key = proptest::sample::select(vec!["i", "u", "s", "b", "t", "f", "g", "d", "x", "a\u{308}"]);
+    let space = || proptest::sample::select(vec!["", "", "", " ", "  ", "\t"]);
+    let entry = (key, value, space(), space()).prop_map(|(k, v, a, b)| format!("{a}\"{k}\"{b}:{a}{v}{b}"));
+    let broken = proptest::option::weighted(0.2, (any::<prop::sample::Index>(), any::<u8>()));
+    (proptest::collection::vec(entry, 0..7), broken, space()).prop_map(|(entries, broken, space)| {
+        let mut line = format!("{{{}}}{space}", entries.join(",")).into_bytes();
+        if let Some((at, byte)) = broken {
+            let at = at.index(line.len());
+            line[at] = byte & 0x7f;
+        }
+        String::from_utf8_lossy(&line).into_owned()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5_000))]
+    #[test]
+    fn the_short_way_takes_nothing_that_the_long_one_reads_otherwise(line in lines()) {
+        let decoder = NdjsonDecoder::new(&schema());
+        let mut short = vec![Cell::Null; schema().fields.len()];
+        if decoder.short.read(&line, &mut short) {
+            let mut long = vec![Cell::Null; schema().fields.len()];
+            prop_assert_eq!(decoder.read(&line, &mut long), Ok(()));
+            prop_assert_eq!(short, long);
+        }
+    }
+}
+
+#[test]
+fn ordinary_lines_take_the_short_way() {
+    let decoder = NdjsonDecoder::new(&schema());
+    for line in [
+        r#"{"i":1,"u":2,"s":"text","b":true,"t":"2001-01-01T00:00:00Z"}"#,
+        r#"{"t": "2001-01-01T00:00:00Z", "s": "ä", "i": -7, "other": 5, "b": null}"#,
+    ] {
+        let mut row = vec![Cell::Null; schema().fields.len()];
+        assert!(decoder.short.read(line, &mut row), "{line}");
+    }
+}
