@@ -14,7 +14,6 @@ pub struct FlinkRan {
     pub round: Round,
     /// Rows that reached its sink.
     pub rows_out: u64,
-    pub fields: HashMap<String, String>,
 }
 
 /// Runs a workload of `FlinkBench.java` over so many events.
@@ -38,7 +37,7 @@ pub fn run(args: &[&str], events: u64, parallelism: u16) -> Result<FlinkRan> {
         cpu_us_per_event: number("cpu_us_per_ev")?,
         peak_mib: number("rss_MiB")?,
     };
-    Ok(FlinkRan { round, rows_out: number("out")? as u64, fields })
+    Ok(FlinkRan { round, rows_out: number("out")? as u64 })
 }
 
 fn fields(line: &str) -> HashMap<String, String> {

@@ -20,7 +20,6 @@ pub struct Wasmill {
 pub struct Ran {
     pub used: Used,
     pub rows_in: u64,
-    pub rows_out: u64,
     pub summary: Value,
 }
 
@@ -72,7 +71,7 @@ impl Wasmill {
         let summary = summary_of(&used.stderr).with_context(|| format!("job {name} gave no summary: {}", used.stderr))?;
         let count = |key: &str| summary[key].as_u64().with_context(|| format!("no {key} in {summary}"));
         ensure!(summary["dead_letters"] == 0, "job {name} has dead letters: {summary}");
-        Ok(Ran { rows_in: count("rows_in")?, rows_out: count("rows_out")?, used, summary })
+        Ok(Ran { rows_in: count("rows_in")?, used, summary })
     }
 }
 

@@ -167,8 +167,8 @@ pub const ALL: &[Workload] = &[
         10e6,
         CHECKPOINTS,
         &[
-            flink("RocksDB", &["w3", "backend=rocksdb", "keys=1000", "ckpt=1000"], 3_000_000),
-            flink("heap", &["w3", "backend=hashmap", "keys=1000"], 15_000_000),
+            flink("RocksDB", &["w3", "backend=rocksdb", "keys=1000", "ckpt=1000"], 2_000_000),
+            flink("heap", &["w3", "backend=hashmap", "keys=1000"], 12_000_000),
         ]
     ),
     keyed!(
@@ -179,8 +179,8 @@ pub const ALL: &[Workload] = &[
         3e6,
         CHECKPOINTS,
         &[
-            flink("RocksDB", &["w3", "backend=rocksdb", "keys=100000", "ckpt=1000"], 3_000_000),
-            flink("heap", &["w3", "backend=hashmap", "keys=100000"], 15_000_000),
+            flink("RocksDB", &["w3", "backend=rocksdb", "keys=100000", "ckpt=1000"], 2_000_000),
+            flink("heap", &["w3", "backend=hashmap", "keys=100000"], 10_000_000),
         ]
     ),
     keyed!(
@@ -191,8 +191,8 @@ pub const ALL: &[Workload] = &[
         0.5e6,
         "epoch: 1s\nlimits: { state_cache: 1536MiB }",
         &[
-            flink("RocksDB", &["w3", "backend=rocksdb", "keys=10000000", "ckpt=1000"], 3_000_000),
-            flink("heap", &["w3", "backend=hashmap", "keys=10000000"], 12_000_000),
+            flink("RocksDB", &["w3", "backend=rocksdb", "keys=10000000", "ckpt=1000"], 2_000_000),
+            flink("heap", &["w3", "backend=hashmap", "keys=10000000"], 8_000_000),
         ]
     ),
     Workload {

@@ -26,7 +26,38 @@ enum Kind {
 struct Column {
     /// With both quotes.
     key: Vec<u8>,
+    /// The first bytes of the key as one word, and which bits of a word of the line they are.
+    head: u128,
+    mask: u128,
     kind: Kind,
+}
+
+impl Column {
+    fn new(field: &Field) -> Self {
+        let mut key = vec![b'"'];
+        key.extend_from_slice(field.name.as_bytes());
+        key.push(b'"');
+        // A name that JSON writes with escapes never stands in a line like this.
+        if key[1..key.len() - 1].iter().any(|&b| b < 0x20 || b == b'"' || b == b'\\') {
+            key.clear();
+        }
+        let (mut head, mut mask) = ([0; 16], [0; 16]);
+        let len = key.len().min(16);
+        head[..len].copy_from_slice(&key[..len]);
+        mask[..len].fill(0xff);
+        Self { head: u128::from_le_bytes(head), mask: u128::from_le_bytes(mask), key, kind: kind_of(field.ty) }
+    }
+
+    /// Whether bytes start with the key. Most keys fit into a word, which is compared at once.
+    #[inline]
+    fn starts(&self, bytes: &[u8]) -> bool {
+        match bytes.first_chunk::<16>() {
+            Some(word) if self.key.len() <= 16 => {
+                !self.key.is_empty() && u128::from_le_bytes(*word) & self.mask == self.head
+            }
+            _ => !self.key.is_empty() && bytes.starts_with(&self.key),
+        }
+    }
 }
 
 /// Reads lines for one schema.
@@ -39,15 +70,7 @@ struct Unsure;
 
 impl ShortLines {
     pub fn new(fields: &[Field]) -> Self {
-        let column = |field: &Field| {
-            let mut key = vec![b'"'];
-            key.extend_from_slice(field.name.as_bytes());
-            key.push(b'"');
-            // A name that JSON writes with escapes never stands in a line like this.
-            let is_plain = key[1..key.len() - 1].iter().all(|&b| b >= 0x20 && b != b'"' && b != b'\\');
-            Column { key: if is_plain { key } else { Vec::new() }, kind: kind_of(field.ty) }
-        };
-        Self { columns: fields.iter().map(column).collect() }
+        Self { columns: fields.iter().map(Column::new).collect() }
     }
 
     /// Fills the cells of a row, one per column, that are all null. When it says `false`, what they
@@ -88,7 +111,7 @@ impl<'a> Reader<'a> {
         let mut guess = 0;
         loop {
             let index = match columns.get(guess) {
-                Some(column) if !column.key.is_empty() && self.rest().starts_with(&column.key) => {
+                Some(column) if column.starts(self.rest()) => {
                     self.at += column.key.len();
                     Some(guess)
                 }
@@ -99,7 +122,7 @@ impl<'a> Reader<'a> {
             self.spaces();
             match index {
                 Some(index) => {
-                    row[index] = self.value(columns[index].kind)?;
+                    self.value(columns[index].kind, &mut row[index])?;
                     guess = index + 1;
                 }
                 None => self.skip()?,
@@ -148,6 +171,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A text without escapes, and behind it.
+    #[inline]
     fn text(&mut self) -> Result<&'a str, Unsure> {
         self.take(b'"')?;
         let start = self.at;
@@ -189,32 +213,43 @@ impl<'a> Reader<'a> {
         Ok((is_negative, value))
     }
 
-    fn value(&mut self, kind: Kind) -> Result<Cell<'a>, Unsure> {
+    /// Writes into the cell in its place: a cell that is returned is copied by wide loads of what
+    /// narrow stores have just written, and waits for them.
+    #[inline]
+    fn value(&mut self, kind: Kind, cell: &mut Cell<'a>) -> Result<(), Unsure> {
         if self.peek()? == b'n' {
             self.word(b"null")?;
-            return Ok(Cell::Null);
+            *cell = Cell::Null;
+            return Ok(());
         }
         match kind {
             Kind::I64 => {
                 let (is_negative, value) = self.whole()?;
                 let value = value as i64;
-                Ok(Cell::Int(if is_negative { -value } else { value }))
+                *cell = Cell::Int(if is_negative { -value } else { value });
             }
             Kind::U64 => match self.whole()? {
-                (false, value) => Ok(Cell::Uint(value)),
-                (true, _) => Err(Unsure),
+                (false, value) => *cell = Cell::Uint(value),
+                (true, _) => return Err(Unsure),
             },
             Kind::Narrow(ty) => {
                 let (is_negative, value) = self.whole()?;
                 let value = value as i64;
-                values::int(ty, if is_negative { -value } else { value }).map_err(|_| Unsure)
+                *cell = values::int(ty, if is_negative { -value } else { value }).map_err(|_| Unsure)?;
             }
-            Kind::Bool if self.peek()? == b't' => self.word(b"true").map(|()| Cell::Bool(true)),
-            Kind::Bool => self.word(b"false").map(|()| Cell::Bool(false)),
-            Kind::Text => Ok(Cell::Text(Cow::Borrowed(self.text()?))),
-            Kind::Parsed(ty) => values::parse(ty, self.text()?).map_err(|_| Unsure),
-            Kind::Other => Err(Unsure),
+            Kind::Bool if self.peek()? == b't' => {
+                self.word(b"true")?;
+                *cell = Cell::Bool(true);
+            }
+            Kind::Bool => {
+                self.word(b"false")?;
+                *cell = Cell::Bool(false);
+            }
+            Kind::Text => *cell = Cell::Text(Cow::Borrowed(self.text()?)),
+            Kind::Parsed(ty) => *cell = values::parse(ty, self.text()?).map_err(|_| Unsure)?,
+            Kind::Other => return Err(Unsure),
         }
+        Ok(())
     }
 
     /// Passes over the value of a key that no column has.
