@@ -7,7 +7,7 @@ use crate::measure::{Round, median, medians};
 use crate::plain::{self, PlainRun};
 use crate::wasmill::{Ran, Wasmill};
 use crate::workloads::{self, FlinkRun, Source, Workload};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 use std::path::Path;
@@ -27,9 +27,36 @@ pub struct Measured {
     /// Nanoseconds per event of a job that only makes, or reads and parses, the rows.
     pub source_ns: f64,
     pub plain: PlainRun,
-    /// Seconds by kind in the function's operator, as the job told them.
-    pub times: Option<Value>,
+    pub times: Times,
     pub peers: Vec<PeerMeasured>,
+}
+
+/// Where the time of the function's operator went, in nanoseconds per row that it got.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Times {
+    /// In Wasm.
+    pub guest_ns: f64,
+    /// Writing frames, and checking and reading effects.
+    pub boundary_ns: f64,
+    /// Finding, loading and changing state.
+    pub state_ns: f64,
+    /// Of the frame, per row.
+    pub bytes: f64,
+}
+
+impl Times {
+    /// From the summary of a run; `apply` is the function's operator.
+    fn of(summary: &Value) -> Result<Self> {
+        let operator = &summary["operators"]["apply"];
+        let rows = operator["rows_in"].as_f64().context("the summary tells no rows of the operator `apply`")?;
+        let ns = |activity: &str| operator["time_s"][activity].as_f64().unwrap_or(0.0) * 1e9 / rows;
+        Ok(Self {
+            guest_ns: ns("guest"),
+            boundary_ns: ns("boundary"),
+            state_ns: ns("state"),
+            bytes: operator["bytes_in"].as_f64().unwrap_or(0.0) / rows,
+        })
+    }
 }
 
 /// The other side of a workload, in one of its settings.
@@ -75,7 +102,7 @@ fn compare(args: &Args, wasmill: &Wasmill, workload: &Workload, lines: &Path) ->
         Some(Peer::Flink) => workload.peers.iter().map(|peer| (*peer, Vec::new())).collect(),
         None => Vec::new(),
     };
-    let (mut times, mut source, mut loops) = (None, Vec::new(), Vec::new());
+    let (mut times, mut source, mut loops) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=args.rounds {
         let yaml = workload.job(wasmill, &lines.display().to_string(), events, args.parallelism);
         let ran = wasmill.run(workload.name, &yaml)?;
@@ -88,7 +115,7 @@ fn compare(args: &Args, wasmill: &Wasmill, workload: &Workload, lines: &Path) ->
             measured.cpu_us_per_event
         );
         rounds.push(measured);
-        times = ran.summary.get("times").cloned();
+        times.push(Times::of(&ran.summary)?);
         for (peer, rounds) in &mut peers {
             let theirs = flink::run(peer.args, args.scaled(peer.events), args.parallelism)?;
             ensure!(theirs.rows_out > 0, "Flink's {} put nothing out", workload.name);
@@ -106,6 +133,7 @@ fn compare(args: &Args, wasmill: &Wasmill, workload: &Workload, lines: &Path) ->
         source.push(bare.used.wall.as_nanos() as f64 / events as f64);
         loops.push(plain::run(workload, lines, events / 4)?);
     }
+    let of_times = |figure: fn(&Times) -> f64| median(times.iter().map(figure));
     let of_loops = |figure: fn(&PlainRun) -> f64| median(loops.iter().map(figure));
     Ok(Measured {
         name: workload.name,
@@ -115,7 +143,12 @@ fn compare(args: &Args, wasmill: &Wasmill, workload: &Workload, lines: &Path) ->
         rounds,
         source_ns: median(source),
         plain: PlainRun { whole_ns: of_loops(|l| l.whole_ns), loop_ns: of_loops(|l| l.loop_ns) },
-        times,
+        times: Times {
+            guest_ns: of_times(|t| t.guest_ns),
+            boundary_ns: of_times(|t| t.boundary_ns),
+            state_ns: of_times(|t| t.state_ns),
+            bytes: of_times(|t| t.bytes),
+        },
         peers: peers
             .into_iter()
             .map(|(peer, rounds)| PeerMeasured { label: peer.label, flink: medians(&rounds), rounds })

@@ -15,23 +15,6 @@ pub struct WholeBid {
     pub extra: String,
 }
 
-pub struct Pass;
-
-impl Map for Pass {
-    type Config = ();
-    type In = WholeBid;
-    type Out = Emit<WholeBid>;
-
-    fn open(_: (), _: &mut OpenContext) -> Result<Self, Error> {
-        Ok(Self)
-    }
-
-    fn map(&mut self, bid: WholeBid, out: &mut Self::Out, _: &mut Context) -> Result<(), Error> {
-        out.emit(bid);
-        Ok(())
-    }
-}
-
 pub struct Convert;
 
 impl Map for Convert {

@@ -4,13 +4,11 @@ mod bids;
 mod blob;
 mod stamp;
 
-pub use bids::{Convert, Pass, WholeBid};
+pub use bids::{Convert, WholeBid};
 pub use blob::{Blob, BlobKey, BlobState, Changed, Touch};
 pub use stamp::{Brittle, Stamped};
 
 wasmill_sdk::export! {
-    /// Passes whole bids, texts included: about 100 bytes a row.
-    "pass-whole" => map Pass,
     /// Converts the price of whole bids from dollars to euros, as query 1 of Nexmark does.
     "convert-whole" => map Convert,
     /// Keeps 100 bytes per key and changes them with each row.
