@@ -143,7 +143,11 @@ impl GeneratorSource {
     }
 
     fn rows(&self, numbers: &[u64], id: u16, event_time: Option<ScalarBuffer<i64>>) -> Rows {
-        let arrays = self.columns.iter().map(|c| c.array(numbers, &self.what)).collect();
+        let events: Vec<nexmark::Event> = match &self.what {
+            Generator::Nexmark(_) => numbers.iter().map(|&n| nexmark::Event::new(n)).collect(),
+            Generator::Orders(_) => Vec::new(),
+        };
+        let arrays = self.columns.iter().map(|c| c.array(numbers, &events, &self.what)).collect();
         let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns have the schema's types");
         let position = |&n: &u64| Position { partition: id, row: n }.pack();
         let positions = numbers.iter().map(position).collect();
@@ -177,14 +181,15 @@ impl Maker {
         })
     }
 
-    fn array(&self, numbers: &[u64], what: &Generator) -> ArrayRef {
+    /// `events` are those of the numbers, for the dataset that has them.
+    fn array(&self, numbers: &[u64], events: &[nexmark::Event], what: &Generator) -> ArrayRef {
         match (self, what) {
             (Maker::Number(column, is_time), Generator::Nexmark(what)) => {
-                let values = numbers.iter().map(|&n| nexmark::Event::new(n).number(*column, what.keys));
+                let values = events.iter().map(|event| event.number(*column, what.keys));
                 if *is_time { times(values) } else { integers(values) }
             }
             (Maker::Text(column, table), _) => {
-                texts(numbers.iter().map(|&n| table[nexmark::Event::new(n).text(*column)].as_str()))
+                texts(events.iter().map(|event| table[event.text(*column)].as_str()))
             }
             (Maker::Order(orders::Column::Created), _) => times(numbers.iter().map(|&n| orders::Event::micros(n))),
             (Maker::Order(orders::Column::Number(column)), Generator::Orders(what)) => {
@@ -199,11 +204,11 @@ impl Maker {
 }
 
 fn integers(values: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(Int64Array::from_iter_values(values))
+    Arc::new(Int64Array::from(values.collect::<Vec<_>>()))
 }
 
 fn times(values: impl Iterator<Item = i64>) -> ArrayRef {
-    Arc::new(TimestampMicrosecondArray::from_iter_values(values).with_timezone("UTC"))
+    Arc::new(TimestampMicrosecondArray::from(values.collect::<Vec<_>>()).with_timezone("UTC"))
 }
 
 fn texts<'a>(values: impl ExactSizeIterator<Item = &'a str>) -> ArrayRef {

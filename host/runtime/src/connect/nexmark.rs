@@ -32,16 +32,22 @@ pub(super) fn lo(h: u64, m: u64) -> u64 {
     (h & 0xffff_ffff).wrapping_mul(m) >> 32
 }
 
-/// One event: its number and the hashes that its values are drawn from.
+/// One event: its number and the hashes that its values are drawn from. Whoever makes several
+/// columns makes the events once.
 #[derive(Debug, Clone, Copy)]
 pub struct Event {
     n: u64,
     h0: u64,
+    h1: u64,
+    h2: u64,
 }
 
 impl Event {
+    #[inline]
     pub fn new(n: u64) -> Self {
-        Self { n, h0: mix(n.wrapping_mul(G).wrapping_add(SEED)) }
+        let h0 = mix(n.wrapping_mul(G).wrapping_add(SEED));
+        let h1 = mix(h0.wrapping_add(G));
+        Self { n, h0, h1, h2: mix(h1.wrapping_add(G)) }
     }
 
     /// Which stream event `n` belongs to.
@@ -55,14 +61,6 @@ impl Event {
 
     fn group(self) -> u64 {
         self.n / 50
-    }
-
-    fn h1(self) -> u64 {
-        mix(self.h0.wrapping_add(G))
-    }
-
-    fn h2(self) -> u64 {
-        mix(self.h1().wrapping_add(G))
     }
 
     fn micros(self) -> i64 {
@@ -84,15 +82,15 @@ impl Event {
                 let last = 3 * self.group() + 2;
                 if self.h0 & 1 == 0 { last / 100 * 100 } else { last - hi(self.h0, (last + 1).min(100)) }
             }
-            Number::BidBidder => self.person(self.h1()),
-            Number::BidPrice => 100 + hi(self.h2(), 1_000_000),
+            Number::BidBidder => self.person(self.h1),
+            Number::BidPrice => 100 + hi(self.h2, 1_000_000),
             Number::DateTime => return self.micros(),
             Number::AuctionId => 3 * self.group() + self.n % 50 - 1,
             Number::AuctionSeller => self.person(self.h0),
-            Number::AuctionCategory => 10 + hi(self.h1(), 5),
-            Number::AuctionInitialBid => 100 + lo(self.h1(), 1_000_000),
-            Number::AuctionReserve => 100 + lo(self.h1(), 1_000_000) + hi(self.h2(), 1_000_000),
-            Number::AuctionExpires => return self.micros() + (10_000 + lo(self.h2(), 10_000)) as i64 * 1000,
+            Number::AuctionCategory => 10 + hi(self.h1, 5),
+            Number::AuctionInitialBid => 100 + lo(self.h1, 1_000_000),
+            Number::AuctionReserve => 100 + lo(self.h1, 1_000_000) + hi(self.h2, 1_000_000),
+            Number::AuctionExpires => return self.micros() + (10_000 + lo(self.h2, 10_000)) as i64 * 1000,
             Number::PersonId => self.group(),
         };
         value as i64
@@ -102,18 +100,18 @@ impl Event {
     #[inline]
     pub fn text(self, column: Text) -> usize {
         let index = match column {
-            Text::Channel if self.h2() & 1 == 0 => self.h2() >> 1 & 3,
-            Text::Channel => 4 + (self.h2() >> 3 & 63),
-            Text::Url => self.h2() >> 9 & 1023,
-            Text::BidExtra => self.h2() >> 19 & 15,
+            Text::Channel if self.h2 & 1 == 0 => self.h2 >> 1 & 3,
+            Text::Channel => 4 + (self.h2 >> 3 & 63),
+            Text::Url => self.h2 >> 9 & 1023,
+            Text::BidExtra => self.h2 >> 19 & 15,
             Text::Extra => self.h0 >> 19 & 15,
             Text::Item => self.h0 >> 2 & 1023,
             Text::Description => self.h0 >> 12 & 63,
             Text::Name => hi(self.h0, 99),
             Text::Email => self.h0 & 63,
             Text::Card => self.h0 >> 6 & 63,
-            Text::City => lo(self.h1(), 10),
-            Text::State => hi(self.h1(), 6),
+            Text::City => lo(self.h1, 10),
+            Text::State => hi(self.h1, 6),
         };
         index as usize
     }
