@@ -58,12 +58,18 @@ pub struct Used {
 /// Runs a command to its end.
 pub fn run(mut command: Command) -> Result<Used> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    forget_our_peak()?;
     let started = Instant::now();
     let mut child = command.spawn().with_context(|| format!("{} could not be started", name_of(&command)))?;
     let stderr = std::io::read_to_string(child.stderr.take().expect("stderr is piped"))?;
     let used = ended(child, started, stderr)?;
     ensure!(used.status.success(), "{} failed: {}\n{}", name_of(&command), used.status, used.stderr);
     Ok(used)
+}
+
+/// A child's peak starts with that of the process that starts it. Source: proc(5), `clear_refs`.
+pub fn forget_our_peak() -> Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5").context("the peak of this process could not be reset")
 }
 
 /// Waits for a process, whatever its status.

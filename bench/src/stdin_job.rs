@@ -38,6 +38,7 @@ impl StdinJob {
     /// Starts a `wasmill run` whose source is `stdin`.
     pub fn start(mut command: Command) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        measure::forget_our_peak()?;
         let started = Instant::now();
         let mut child = command.spawn()?;
         let stdin = BufWriter::with_capacity(1 << 16, child.stdin.take().expect("stdin is piped"));
