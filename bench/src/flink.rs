@@ -26,7 +26,8 @@ pub fn run(args: &[&str], events: u64, parallelism: u16) -> Result<FlinkRan> {
         bail!("Flink's {} failed; see above", args.join(" "));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let last = text.lines().rfind(|line| line.starts_with("RESULT")).with_context(|| format!("no RESULT in {text:?}"))?;
+    let last =
+        text.lines().rfind(|line| line.starts_with("RESULT")).with_context(|| format!("no RESULT in {text:?}"))?;
     let fields = fields(last);
     let number = |name: &str| -> Result<f64> {
         let value = fields.get(name).with_context(|| format!("no {name} in {last:?}"))?;

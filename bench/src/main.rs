@@ -43,7 +43,9 @@ fn main() -> Result<()> {
             Part::Jobs => report.jobs = jobs::run(&args, &wasmill)?,
         }
         // What was measured is kept even when a later part fails.
-        report.write(&args.out).with_context(|| format!("the report could not be written to {}", args.out.display()))?;
+        report
+            .write(&args.out)
+            .with_context(|| format!("the report could not be written to {}", args.out.display()))?;
     }
     print!("{}", report.text());
     eprintln!("bench: report.txt, report.json and plots are in {}", args.out.display());

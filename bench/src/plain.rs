@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use wasmill_runtime::connect::nexmark::{Event, Number, Text};
 use wasmill_core::nexmark::NexmarkStream;
+use wasmill_runtime::connect::nexmark::{Event, Number, Text};
 
 /// The rows of a batch, as many as the host puts into one call.
 const BATCH_ROWS: usize = 4096;

@@ -80,7 +80,13 @@ pub fn commits(commits: &Commits, path: &Path) -> Result<()> {
         .y_label_area_size(64)
         .build_cartesian_2d((first..dirty).log_scale(), (0.01..most).log_scale())
         .map_err(failed)?;
-    chart.configure_mesh().x_desc("dirty keys").y_desc("milliseconds").light_line_style(TRANSPARENT).draw().map_err(failed)?;
+    chart
+        .configure_mesh()
+        .x_desc("dirty keys")
+        .y_desc("milliseconds")
+        .light_line_style(TRANSPARENT)
+        .draw()
+        .map_err(failed)?;
     for (line, name, color) in [(commit, "commit", OURS), (stall, "stall of the stream", THEIRS)] {
         let series = LineSeries::new(line.clone(), color.stroke_width(2)).point_size(4);
         chart

@@ -78,7 +78,11 @@ impl Report {
             start_text(s, &mut out);
         }
         if !self.scaling.is_empty() {
-            let _ = writeln!(out, "\n{:<30} {:>9} {:>10} {:>12} {:>16}", "scaling", "", "M rows/s", "CPU ns/row", "ns/row/operator");
+            let _ = writeln!(
+                out,
+                "\n{:<30} {:>9} {:>10} {:>12} {:>16}",
+                "scaling", "", "M rows/s", "CPU ns/row", "ns/row/operator"
+            );
             for s in &self.scaling {
                 let each = s.cpu_ns_per_row_and_operator.map_or(String::new(), |ns| format!("{ns:.1}"));
                 let _ = writeln!(
@@ -93,7 +97,11 @@ impl Report {
             }
         }
         if !self.jobs.is_empty() {
-            let _ = writeln!(out, "\n{:<10} {:>6} {:>12} {:>16} {:>10} {:>10}", "jobs", "", "CPU ns/row", "% of a core/job", "MiB/job", "seconds");
+            let _ = writeln!(
+                out,
+                "\n{:<10} {:>6} {:>12} {:>16} {:>10} {:>10}",
+                "jobs", "", "CPU ns/row", "% of a core/job", "MiB/job", "seconds"
+            );
             for j in &self.jobs {
                 let ns = j.cpu_ns_per_row.map_or(String::new(), |ns| format!("{ns:.1}"));
                 let percent = j.cpu_percent_per_job.map_or(String::new(), |p| format!("{p:.3}"));
@@ -114,7 +122,20 @@ impl Report {
         let _ = writeln!(
             out,
             "\n{:<12} {:<8} {:>8} {:>7} {:>6} {:>6} {:>7} {:>7}   {:<13} {:>7} {:>7} {:>6} {:>7} {:>7}",
-            "workload", "", "M/s", "us CPU", "MiB", "least", "source", "plain", "Flink", "M/s", "us CPU", "MiB", "ratio", "CPU"
+            "workload",
+            "",
+            "M/s",
+            "us CPU",
+            "MiB",
+            "least",
+            "source",
+            "plain",
+            "Flink",
+            "M/s",
+            "us CPU",
+            "MiB",
+            "ratio",
+            "CPU"
         );
         for m in &self.throughput {
             let reached = if m.wasmill.events_per_s >= m.least_per_s { "reached" } else { "below" };

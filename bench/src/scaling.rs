@@ -38,22 +38,14 @@ pub fn run(args: &Args, wasmill: &Wasmill) -> Result<Vec<Scaled>> {
     }
     let source = measure(args, wasmill, "operators", 0, chain(wasmill, 0, 1, 10_000_000, args))?;
     for operators in OPERATORS {
-        let mut point =
-            measure(args, wasmill, "operators", operators, chain(wasmill, operators, 1, 10_000_000, args))?;
-        point.cpu_ns_per_row_and_operator =
-            Some((point.cpu_ns_per_row - source.cpu_ns_per_row) / operators as f64);
+        let mut point = measure(args, wasmill, "operators", operators, chain(wasmill, operators, 1, 10_000_000, args))?;
+        point.cpu_ns_per_row_and_operator = Some((point.cpu_ns_per_row - source.cpu_ns_per_row) / operators as f64);
         all.push(point);
     }
     Ok(all)
 }
 
-fn measure(
-    args: &Args,
-    wasmill: &Wasmill,
-    what: &'static str,
-    value: u64,
-    yaml: String,
-) -> Result<Scaled> {
+fn measure(args: &Args, wasmill: &Wasmill, what: &'static str, value: u64, yaml: String) -> Result<Scaled> {
     let (mut rates, mut costs) = (Vec::new(), Vec::new());
     for _ in 0..args.rounds {
         let ran = wasmill.run("scaling", &yaml)?;

@@ -129,7 +129,8 @@ fn compare(args: &Args, wasmill: &Wasmill, workload: &Workload, lines: &Path) ->
             );
             rounds.push(theirs.round);
         }
-        let bare = wasmill.run(&format!("{}-source", workload.name), &workload.source_job(&lines.display().to_string(), events))?;
+        let bare = wasmill
+            .run(&format!("{}-source", workload.name), &workload.source_job(&lines.display().to_string(), events))?;
         source.push(bare.used.wall.as_nanos() as f64 / events as f64);
         loops.push(plain::run(workload, lines, events / 4)?);
     }

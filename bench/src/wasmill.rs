@@ -68,7 +68,8 @@ impl Wasmill {
     pub fn run(&self, name: &str, yaml: &str) -> Result<Ran> {
         let job = self.job(name, yaml)?;
         let used = measure::run(self.command(&job)).with_context(|| format!("job {name}"))?;
-        let summary = summary_of(&used.stderr).with_context(|| format!("job {name} gave no summary: {}", used.stderr))?;
+        let summary =
+            summary_of(&used.stderr).with_context(|| format!("job {name} gave no summary: {}", used.stderr))?;
         let count = |key: &str| summary[key].as_u64().with_context(|| format!("no {key} in {summary}"));
         ensure!(summary["dead_letters"] == 0, "job {name} has dead letters: {summary}");
         Ok(Ran { rows_in: count("rows_in")?, used, summary })

@@ -188,9 +188,7 @@ impl Maker {
                 let values = events.iter().map(|event| event.number(*column, what.keys));
                 if *is_time { times(values) } else { integers(values) }
             }
-            (Maker::Text(column, table), _) => {
-                texts(events.iter().map(|event| table[event.text(*column)].as_str()))
-            }
+            (Maker::Text(column, table), _) => texts(events.iter().map(|event| table[event.text(*column)].as_str())),
             (Maker::Order(orders::Column::Created), _) => times(numbers.iter().map(|&n| orders::Event::micros(n))),
             (Maker::Order(orders::Column::Number(column)), Generator::Orders(what)) => {
                 integers(numbers.iter().map(|&n| orders::Event::new(n, what).number(*column, what.users)))
