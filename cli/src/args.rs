@@ -55,10 +55,12 @@ pub enum Verb {
     Build(verbs::build::Args),
     Inspect(verbs::inspect::Args),
     Check(verbs::check::Args),
+    Explain(verbs::explain::Args),
     Run(verbs::run::Args),
     #[command(name = "deadletters")]
     DeadLetters(verbs::deadletters::Args),
     Replay(verbs::replay::Args),
+    State(verbs::state::Args),
     Completions(verbs::completions::Args),
 }
 

@@ -3,7 +3,9 @@
 
 mod args;
 mod author;
+mod datum;
 mod exit;
+mod explain;
 mod logs;
 mod progress;
 mod template;

@@ -8,7 +8,9 @@ use wasmill_server::local;
 
 const EXAMPLES: &str = "\
 Examples:
-  wasmill check job.yaml";
+  wasmill check job.yaml
+
+When the job has state already, it is checked whether its modules can go on with it.";
 
 /// Check a job file and its modules without running them
 #[derive(Debug, clap::Args)]
@@ -16,10 +18,13 @@ Examples:
 pub struct Args {
     /// The job file
     job: PathBuf,
+    /// Where the job keeps its state [default: .wasmill/JOB beside the job file]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
 }
 
 pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
-    let plan = local::check(&args.job).map_err(Failure::refused)?;
+    let plan = local::check(&args.job, args.state_dir.as_deref()).map_err(super::run::failure)?;
     let (operators, fragments) = (plan.operators.len(), plan.fragments.len());
     let answer = if terminal.json {
         json!({ "job": plan.job, "operators": operators, "fragments": fragments }).to_string()

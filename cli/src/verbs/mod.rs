@@ -4,10 +4,12 @@ pub mod build;
 pub mod check;
 pub mod completions;
 pub mod deadletters;
+pub mod explain;
 pub mod inspect;
 pub mod new;
 pub mod replay;
 pub mod run;
+pub mod state;
 
 use crate::args::Verb;
 use crate::exit::Failure;
@@ -22,7 +24,9 @@ pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Check(args) => check::call(args, terminal),
         Verb::DeadLetters(args) => deadletters::call(args, terminal),
         Verb::Replay(args) => replay::call(args, terminal),
+        Verb::Explain(args) => explain::call(args, terminal),
         Verb::Run(args) => run::call(args, terminal),
+        Verb::State(args) => state::call(args, terminal),
         Verb::Completions(args) => completions::call(args, terminal),
     }
 }

@@ -77,6 +77,11 @@ fn status(kind: RunErrorKind, signal: Option<i32>) -> Status {
     }
 }
 
+/// The failure of a verb that does not run the job itself.
+pub fn failure(error: RunError) -> Failure {
+    Failure::new(status(error.kind(), None), told(error))
+}
+
 fn told(error: RunError) -> anyhow::Error {
     let is_bug = error.kind() == RunErrorKind::Bug;
     let error = anyhow::Error::from(error);

@@ -7,6 +7,7 @@
 pub mod align;
 pub mod bisect;
 pub mod epoch;
+pub mod explain;
 pub mod generator;
 pub mod job;
 pub mod life;
@@ -15,5 +16,6 @@ pub mod nexmark;
 pub mod orders;
 pub mod plan;
 pub mod printable;
+pub mod stored;
 pub mod units;
 pub mod watermark;

@@ -5,6 +5,8 @@
 
 pub mod deadletters;
 mod files;
+mod key;
 mod load;
 pub mod local;
 pub mod modules;
+pub mod state;

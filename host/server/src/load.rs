@@ -1,7 +1,7 @@
 //! From a job file to a checked plan with its modules loaded.
 
 use crate::files;
-use crate::local::{RunError, RunErrorKind};
+use crate::local::{RunError, RunErrorKind, base_of};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,10 +21,7 @@ pub struct Loaded {
 pub fn load(job_file: &Path, overrides: &Overrides) -> Result<Loaded, RunError> {
     let shown = job_file.display().to_string();
     let text = files::job_text(job_file).map_err(|told| RunError::new(RunErrorKind::Spec, told))?;
-    let base = match job_file.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
+    let base = base_of(job_file);
     let (spec, mut problems) = job::parse_lenient(&text);
     let Some(spec) = spec else { return Err(refused(&shown, &problems)) };
     let runtime =

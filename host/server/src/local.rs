@@ -4,6 +4,7 @@ use crate::load::{self, Loaded};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use wasmill_core::explain::Explained;
 use wasmill_core::job::Overrides;
 use wasmill_core::plan::Plan;
 use wasmill_runtime::carrier;
@@ -76,9 +77,26 @@ impl From<carrier::RunError> for RunError {
     }
 }
 
-/// Everything that is wrong with a job file and its modules, or its plan, without running it.
-pub fn check(job_file: &Path) -> Result<Plan, RunError> {
-    load::load(job_file, &Overrides::default()).map(|loaded| loaded.plan)
+/// Everything that is wrong with a job file and its modules, or its plan, without running it; also
+/// whether the modules can go on with the state that is there, if there is any.
+pub fn check(job_file: &Path, state_dir: Option<&Path>) -> Result<Plan, RunError> {
+    let loaded = load::load(job_file, &Overrides::default())?;
+    let default_dir = || loaded.base.join(".wasmill").join(&loaded.plan.job);
+    crate::state::admits(&loaded, &state_dir.map_or_else(default_dir, Path::to_path_buf))?;
+    Ok(loaded.plan)
+}
+
+/// The graph of a job, which is checked first.
+pub fn explain(job_file: &Path) -> Result<Explained, RunError> {
+    load::load(job_file, &Overrides::default()).map(|loaded| wasmill_core::explain::explain(&loaded.plan))
+}
+
+/// The directory that relative paths of a job file start from.
+pub(crate) fn base_of(job_file: &Path) -> PathBuf {
+    match job_file.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
 }
 
 /// Runs a job until its input ends, `stop` is requested, or it fails. `observer` hears of progress

@@ -123,6 +123,16 @@ pub fn decode(types: &[Type], key: &[u8]) -> Result<Vec<Value>, DecodeError> {
     if rest.is_empty() { Ok(values) } else { Err(malformed(format!("{} bytes left over", rest.len()))) }
 }
 
+/// Takes a key of these column types off the start of `bytes`; returns it with what follows. An
+/// encoded key ends where it says.
+pub fn split<'b>(types: &[Type], bytes: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), DecodeError> {
+    let mut rest = bytes;
+    for ty in types {
+        rest = decode_one(*ty, rest)?.1;
+    }
+    Ok(bytes.split_at(bytes.len() - rest.len()))
+}
+
 fn malformed(problem: String) -> DecodeError {
     DecodeError::new("key", problem)
 }

@@ -2,12 +2,14 @@
 
 mod echo;
 mod ledger;
+mod migrating;
 mod misbehave;
 mod tally;
 mod ticker;
 
 pub use echo::{Echo, Everything};
 pub use ledger::{Account, Balance, Ledger, LedgerState, Sum, Transfer};
+pub use migrating::{Migrating1, Migrating2, Migrating3, MigratingSame, Peak, Peaked, Running, Written};
 pub use misbehave::{Action, Misbehave, misbehave};
 pub use tally::{Change, Group, Subtotal, Tally, TallyState, Total};
 pub use ticker::{Name, Tick, Ticker, TickerState, Wish};
@@ -23,4 +25,12 @@ wasmill_sdk::export! {
     "ticker" => keyed Ticker,
     /// Sums balances by id.
     "tally" => keyed Tally,
+    /// Keeps a sum per account: a number.
+    "migrating-1" => keyed Migrating1,
+    /// Keeps a sum per account with its peak; reads version 1.
+    "migrating-2" => keyed Migrating2,
+    /// Keeps a sum per account as text; reads versions 1 and 2.
+    "migrating-3" => keyed Migrating3,
+    /// Keeps a sum per account in another type, under the version of a number.
+    "migrating-same" => keyed MigratingSame,
 }

@@ -7,6 +7,7 @@
 //!      +---- events: hand-ins, committed, errors <----------+
 //! ```
 
+pub mod admission;
 mod build;
 mod committer;
 mod coordinator;
@@ -114,16 +115,15 @@ impl<'a> Opened<'a> {
     pub fn open(job: Job<'a>) -> Result<Self, RunError> {
         let identity = Identity { job: &job.plan.job, key_groups: job.plan.key_groups };
         let db = Database::open(job.state_dir, &identity)?;
+        let mut meta = admission::admit(job.plan, job.factories, db.as_ref())?;
         let sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
         }
-        let mut meta = Vec::new();
         for (name, factory) in job.factories {
             letters::keep_module(job.state_dir, factory.sha256(), factory.component()).unwrap_or_else(|e| {
                 tracing::warn!("module {name:?} is not kept for `wasmill replay`: {e}");
             });
-            meta.push((format!("module/{name}"), Some(factory.sha256().as_bytes().to_vec())));
         }
         let partitions = Partitions::open(&job, &db, &mut meta)?;
         let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());

@@ -16,12 +16,16 @@
 
 mod commit;
 mod options;
+mod snapshot;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod reopen_tests;
 #[cfg(test)]
 mod tests;
 
 pub use commit::{Commit, CommitStats, OutboxEntry};
+pub use snapshot::{Go, Snapshot, StoredSlot};
 
 use super::encoding::{SLOT_PREFIX, prefix, read_outbox_key, slot_name};
 use super::error::StateError;
@@ -60,7 +64,7 @@ pub struct Database {
     slots: Mutex<HashMap<Vec<u8>, u32>>,
     writer: Mutex<Writer>,
     // Behind `db`, because it must end last.
-    _lock: DirLock,
+    _lock: Option<DirLock>,
 }
 
 impl Database {
@@ -75,7 +79,7 @@ impl Database {
             committed: AtomicU64::new(0),
             slots: Mutex::default(),
             writer: Mutex::default(),
-            _lock: lock,
+            _lock: Some(lock),
         };
         this.check_identity(identity)?;
         *this.committed.get_mut() = this.number("committed")?.unwrap_or(0);
@@ -106,12 +110,10 @@ impl Database {
     /// Checks what the database is bound to, or binds a new one.
     fn check_identity(&self, identity: &Identity<'_>) -> Result<(), StateError> {
         let dir = || self.dir.clone();
-        let Some(format) = self.text("format")? else {
+        if self.text("format")?.is_none() {
             return self.create(identity);
-        };
-        if format != FORMAT {
-            return Err(StateError::UnknownFormat { dir: dir(), found: format, supported: FORMAT });
         }
+        self.check_format()?;
         let job = self.text("job")?.unwrap_or_default();
         if job != identity.job {
             return Err(StateError::OtherJob { dir: dir(), found: job, wanted: identity.job.to_owned() });
@@ -121,6 +123,16 @@ impl Database {
             return Err(StateError::OtherKeyGroups { dir: dir(), found: key_groups, wanted: identity.key_groups });
         }
         Ok(())
+    }
+
+    fn check_format(&self) -> Result<(), StateError> {
+        match self.text("format")? {
+            Some(format) if format == FORMAT => Ok(()),
+            found => {
+                let (dir, found) = (self.dir.clone(), found.unwrap_or_default());
+                Err(StateError::UnknownFormat { dir, found, supported: FORMAT })
+            }
+        }
     }
 
     fn create(&self, identity: &Identity<'_>) -> Result<(), StateError> {

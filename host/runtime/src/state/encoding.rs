@@ -73,6 +73,13 @@ pub(super) fn slot_name(operator: &str, slot: &str) -> Vec<u8> {
     out
 }
 
+/// Operator and slot of a slot's name, behind its prefix; `None` when it is none.
+pub(super) fn read_slot_name(bytes: &[u8]) -> Option<(&str, &str)> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (operator, slot) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+    Some((std::str::from_utf8(operator).ok()?, std::str::from_utf8(slot).ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +129,8 @@ mod tests {
     #[test]
     fn names_of_slots_are_not_confused() {
         assert_ne!(slot_name("ab", "c"), slot_name("a", "bc"));
+        let name = slot_name("op", "a slot");
+        assert_eq!(read_slot_name(&name[SLOT_PREFIX.len()..]), Some(("op", "a slot")));
+        assert_eq!(read_slot_name(&name[SLOT_PREFIX.len()..][..5]), None);
     }
 }

@@ -17,7 +17,7 @@ use wasmill_abi::hash::{hash32, key_group};
 
 /// The name under which an operator's timers get their number. A slot of this name would share the
 /// number and nothing else: values and timers lie apart.
-const TIMERS_SLOT: &str = "#timers";
+pub const TIMERS_SLOT: &str = "#timers";
 
 /// What a [`KeyedState`] did so far, and what it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -26,7 +26,7 @@ mod timers;
 #[cfg(test)]
 mod mem;
 
-pub use db::{Commit, CommitStats, Database, Identity, OutboxEntry};
+pub use db::{Commit, CommitStats, Database, Go, Identity, OutboxEntry, Snapshot, StoredSlot};
 pub use delta::Delta;
 pub use error::StateError;
 pub use keyed::{KeyedState, StateStats};

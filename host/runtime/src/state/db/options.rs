@@ -19,18 +19,32 @@ const BLOOM_BITS_PER_KEY: f64 = 10.0;
 /// Opens or creates the database with all of its families.
 pub(super) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
     let options = database();
+    DB::open_cf_descriptors(&options, path, families(&options, path)?)
+}
+
+/// Opens a database that exists to read it, and writes nothing into its directory. All files are
+/// opened at once, so that none can go away while it is read.
+pub(super) fn open_read_only(path: &Path) -> Result<DB, rocksdb::Error> {
+    let mut options = database();
+    options.create_if_missing(false);
+    options.create_missing_column_families(false);
+    options.set_max_open_files(-1);
+    DB::open_cf_descriptors_read_only(&options, path, families(&options, path)?, false)
+}
+
+fn families(options: &Options, path: &Path) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
     let ours = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, STATE, TIMERS, META, OUTBOX];
     let mut names: BTreeSet<String> = ours.iter().map(|&name| name.to_owned()).collect();
     if path.join("CURRENT").exists() {
         // RocksDB opens with all families or not at all, and the format has to be read to refuse it.
-        names.extend(DB::list_cf(&options, path)?);
+        names.extend(DB::list_cf(options, path)?);
     }
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
     let families = names.into_iter().map(|name| {
         let options = family(&name, &cache);
         ColumnFamilyDescriptor::new(name, options)
     });
-    DB::open_cf_descriptors(&options, path, families)
+    Ok(families.collect())
 }
 
 fn database() -> Options {
