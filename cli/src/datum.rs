@@ -70,7 +70,9 @@ pub fn json(datum: &Datum) -> Value {
                 .collect();
             texts.map_or_else(|| entries.iter().map(|(k, v)| json!([json(k), json(v)])).collect(), Value::Object)
         }
-        Datum::Record(fields) => Value::Object(fields.iter().map(|(name, value)| (name.clone(), json(value))).collect()),
+        Datum::Record(fields) => {
+            Value::Object(fields.iter().map(|(name, value)| (name.clone(), json(value))).collect())
+        }
         Datum::Variant(name, value) => match &**value {
             Datum::Null => json!(name),
             value => json!({ name.as_str(): json(value) }),

@@ -144,7 +144,8 @@ fn migrations_lose_and_double_nothing_under_kills() {
     }
     assert_eq!(stored["early-0"].0, 1, "a value that nobody read was not touched");
     let slot = &state(&job, &[])["operators"][0]["slots"][0];
-    let described: Vec<_> = slot["versions"].as_array().expect("versions").iter().map(|v| v["values"].clone()).collect();
+    let described: Vec<_> =
+        slot["versions"].as_array().expect("versions").iter().map(|v| v["values"].clone()).collect();
     assert_eq!(
         described,
         [

@@ -101,7 +101,8 @@ fn layers(graph: &Explained) -> Vec<usize> {
 
 /// The rows of a card: label and text.
 fn rows(operator: &OperatorView) -> Vec<(&'static str, String)> {
-    let mut rows: Vec<(&'static str, String)> = operator.details.iter().filter(|(l, _)| *l != "columns").cloned().collect();
+    let mut rows: Vec<(&'static str, String)> =
+        operator.details.iter().filter(|(l, _)| *l != "columns").cloned().collect();
     for slot in &operator.state {
         let older = if slot.older.is_empty() { "" } else { " ↑" };
         rows.push(("state", format!("{} · {} v{}{older}", slot.name, slot.kind, slot.version)));
@@ -122,7 +123,8 @@ fn frame_height(graph: &Explained, members: &[usize]) -> f64 {
 fn frame(out: &mut String, graph: &Explained, f: usize, place: &Place) {
     let Place { x, y, height, cards } = place;
     let width = CARD_WIDTH + 2.0 * FRAME;
-    let _ = writeln!(out, "<rect class=\"frame\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"12\"/>");
+    let _ =
+        writeln!(out, "<rect class=\"frame\" x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"12\"/>");
     let members = &graph.fragments[f];
     let subtasks = graph.operators[members[0]].parallelism;
     let tag = format!("fragment {} · {subtasks} {}", f + 1, if subtasks == 1 { "subtask" } else { "subtasks" });
@@ -140,10 +142,17 @@ fn card(out: &mut String, operator: &OperatorView, x: f64, y: f64) {
         Role::Sink => "sink",
     };
     let _ = writeln!(out, "<g><title>{}</title>", escaped(&tooltip(operator)));
-    let _ = writeln!(out, "<rect class=\"card\" x=\"{x}\" y=\"{y}\" width=\"{CARD_WIDTH}\" height=\"{height}\" rx=\"8\"/>");
-    let _ = writeln!(out, "<rect class=\"{colour}\" x=\"{x}\" y=\"{}\" width=\"4\" height=\"{}\" rx=\"2\"/>", y + 8.0, height - 16.0);
+    let _ =
+        writeln!(out, "<rect class=\"card\" x=\"{x}\" y=\"{y}\" width=\"{CARD_WIDTH}\" height=\"{height}\" rx=\"8\"/>");
+    let _ = writeln!(
+        out,
+        "<rect class=\"{colour}\" x=\"{x}\" y=\"{}\" width=\"4\" height=\"{}\" rx=\"2\"/>",
+        y + 8.0,
+        height - 16.0
+    );
     *out += &text(x + 16.0, y + 20.0, "name", &shortened(&operator.name, 28));
-    *out += &text(x + 16.0, y + 37.0, "sub", &shortened(&format!("{} {}", operator.role.name(), operator.what), ROW_CHARS));
+    *out +=
+        &text(x + 16.0, y + 37.0, "sub", &shortened(&format!("{} {}", operator.role.name(), operator.what), ROW_CHARS));
     let mut line = y + HEAD + 11.0;
     for (label, value) in rows(operator) {
         let value = shortened(&value, VALUE_CHARS);

@@ -34,7 +34,11 @@ pub fn draw(graph: &Explained, palette: &Palette) -> String {
         }
         let subtasks = graph.operators[members[0]].parallelism;
         let title = format!(" {subtasks} {} ", if subtasks == 1 { "subtask" } else { "subtasks" });
-        let _ = writeln!(out, "{}", palette.dim(&format!("╭─{title}{}╮", "─".repeat(widest + 1 - title.chars().count().min(widest + 1)))));
+        let _ = writeln!(
+            out,
+            "{}",
+            palette.dim(&format!("╭─{title}{}╮", "─".repeat(widest + 1 - title.chars().count().min(widest + 1))))
+        );
         for line in lines {
             let pad = " ".repeat(widest - line.text.chars().count());
             let shown = if line.is_head { palette.heading(&line.text) } else { line.text.clone() };

@@ -1,7 +1,7 @@
 //! `wasmill explain`: the graph of a job.
 
-use crate::explain;
 use crate::exit::Failure;
+use crate::explain;
 use crate::terminal::Terminal;
 use anyhow::Context;
 use std::path::PathBuf;

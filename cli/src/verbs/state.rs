@@ -173,9 +173,10 @@ fn as_json(report: &StateReport) -> Value {
 }
 
 fn operator_json(operator: &OperatorState) -> Value {
-    let key = operator.key.as_ref().map(|key| {
-        key.fields.iter().map(|f| json!({ "name": f.name, "type": f.ty.to_string() })).collect::<Vec<_>>()
-    });
+    let key = operator
+        .key
+        .as_ref()
+        .map(|key| key.fields.iter().map(|f| json!({ "name": f.name, "type": f.ty.to_string() })).collect::<Vec<_>>());
     json!({
         "name": operator.name,
         "key": key,

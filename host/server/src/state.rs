@@ -123,8 +123,7 @@ pub fn read(query: &StateQuery) -> Result<StateReport, RunError> {
 pub fn drop_state(job_file: &Path, state_dir: Option<&Path>, what: &str) -> Result<Vec<String>, RunError> {
     let (job, dir) = place(job_file, state_dir)?;
     let refused = |told: String| Err(RunError::new(RunErrorKind::Spec, told));
-    let Some(key_groups) =
-        Snapshot::open(&dir).and_then(|s| s.map(|s| s.key_groups()).transpose()).map_err(failed)?
+    let Some(key_groups) = Snapshot::open(&dir).and_then(|s| s.map(|s| s.key_groups()).transpose()).map_err(failed)?
     else {
         return refused(format!("there is no state in {}, so nothing can be dropped", dir.display()));
     };
@@ -249,8 +248,7 @@ impl Reader<'_> {
             }
             let record = remembered.slots.get(&slot.name);
             let stored = Stored { slot, record, has_stamps: self.snapshot.has_stamps(slot).map_err(failed)? };
-            let types: Option<Vec<Type>> =
-                key_schema.as_ref().map(|s| s.fields.iter().map(|f| f.ty.clone()).collect());
+            let types: Option<Vec<Type>> = key_schema.as_ref().map(|s| s.fields.iter().map(|f| f.ty.clone()).collect());
             let (mut values, mut bytes) = (0, 0);
             self.snapshot
                 .values(slot.id, group, only, &mut |name, value| {
@@ -309,7 +307,8 @@ impl Stored<'_> {
             Some((stamp, rest)) if self.has_stamps => (Some(i64::from_le_bytes(*stamp)), rest),
             _ => (None, bytes),
         };
-        let unreadable = |why: String| ValueState { slot: slot.clone(), entry: None, gone_at, version: 0, value: Err(why) };
+        let unreadable =
+            |why: String| ValueState { slot: slot.clone(), entry: None, gone_at, version: 0, value: Err(why) };
         if is_merge(kind) {
             let Some((_, number)) = bytes.split_first() else { return unreadable("it is empty".to_owned()) };
             let number = number.try_into().map(i64::from_le_bytes);

@@ -26,13 +26,31 @@ pub struct Mismatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MismatchKind {
     /// Versions are stored that the module does not read.
-    Versions { stored: Vec<u32>, reads: Vec<u32> },
+    Versions {
+        stored: Vec<u32>,
+        reads: Vec<u32>,
+    },
     /// A version is the same, and its values are not.
-    Shape { version: u32, stored: Shape, now: Shape },
-    Kind { stored: u8, now: u8 },
-    EntryKey { stored: Shape, now: Shape },
-    Gone { function: String },
-    Key { stored: Schema, now: Schema },
+    Shape {
+        version: u32,
+        stored: Shape,
+        now: Shape,
+    },
+    Kind {
+        stored: u8,
+        now: u8,
+    },
+    EntryKey {
+        stored: Shape,
+        now: Shape,
+    },
+    Gone {
+        function: String,
+    },
+    Key {
+        stored: Schema,
+        now: Schema,
+    },
 }
 
 fn numbers(versions: &[u32]) -> String {

@@ -226,7 +226,8 @@ mod tests {
         let children = Shape::List(Box::new(Shape::Outer(0)));
         let tree = Shape::Struct { name: "Tree".into(), fields: vec![named("n", Shape::U8), named("in", children)] };
         let leaf = |n| Datum::Record(vec![("n".into(), Datum::UInt(n)), ("in".into(), Datum::List(vec![]))]);
-        let whole = Datum::Record(vec![("n".into(), Datum::UInt(1)), ("in".into(), Datum::List(vec![leaf(2), leaf(3)]))]);
+        let whole =
+            Datum::Record(vec![("n".into(), Datum::UInt(1)), ("in".into(), Datum::List(vec![leaf(2), leaf(3)]))]);
         assert_eq!(Datum::decode(&tree, &[1, 2, 2, 0, 3, 0]), Ok(whole));
         // Deeper than anybody wants to see, and than the stack would bear.
         let deep = [1, 1].repeat(1000);

@@ -206,7 +206,11 @@ fn tell_of_orphans(plan: &Plan, slots: &[StoredSlot], committed: &dyn Committed)
     for slot in slots.iter().filter(is_orphan) {
         if committed.holds(slot.id, plan.key_groups)? {
             let what = if slot.name == TIMERS_SLOT { "timers" } else { slot.name.as_str() };
-            tracing::info!(operator = slot.operator, slot = what, "the state of an operator that is not in the job stays");
+            tracing::info!(
+                operator = slot.operator,
+                slot = what,
+                "the state of an operator that is not in the job stays"
+            );
         }
     }
     Ok(())

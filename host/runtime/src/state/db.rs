@@ -16,11 +16,11 @@
 
 mod commit;
 mod options;
+#[cfg(test)]
+mod reopen_tests;
 mod snapshot;
 #[cfg(test)]
 mod snapshot_tests;
-#[cfg(test)]
-mod reopen_tests;
 #[cfg(test)]
 mod tests;
 

@@ -53,9 +53,7 @@ pub enum StateError {
         "the state in {dir:?} takes no commit after one has failed. Start the job again; it resumes at its last committed epoch"
     )]
     Broken { dir: PathBuf },
-    #[error(
-        "the job that runs in {dir:?} moves its data faster than it can be read. Try again, or stop the job first"
-    )]
+    #[error("the job that runs in {dir:?} moves its data faster than it can be read. Try again, or stop the job first")]
     Moving { dir: PathBuf },
     #[error("epoch {epoch} cannot be committed after epoch {committed}: epochs only grow. This is a bug in wasmill")]
     EpochOrder { epoch: u64, committed: u64 },
