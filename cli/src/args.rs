@@ -1,5 +1,6 @@
 //! The command line: every verb, option and help text derives from here. It must not act.
 
+use crate::logs::LogArgs;
 use crate::verbs;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
@@ -37,9 +38,8 @@ pub struct Global {
     /// When to use colours; NO_COLOR is respected
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: ColorChoice,
-    /// How log lines look; which ones appear is set by WASMILL_LOG or RUST_LOG, warnings by default
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    #[command(flatten)]
+    pub logs: LogArgs,
 }
 
 /// The form of log lines on stderr.
@@ -61,6 +61,7 @@ pub enum Verb {
     DeadLetters(verbs::deadletters::Args),
     Replay(verbs::replay::Args),
     State(verbs::state::Args),
+    Top(verbs::top::Args),
     Completions(verbs::completions::Args),
 }
 

@@ -7,9 +7,11 @@ mod datum;
 mod exit;
 mod explain;
 mod logs;
+mod measures;
 mod progress;
 mod template;
 mod terminal;
+mod top;
 mod verbs;
 
 use clap::Parser;
@@ -18,8 +20,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let terminal = terminal::Terminal::new(cli.global.color, cli.global.json);
-    logs::start(cli.global.log_format, &terminal);
-    match verbs::call(cli.verb, &terminal) {
+    let done = logs::start(&cli.global.logs, &terminal).and_then(|()| verbs::call(cli.verb, &terminal));
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal.failure(&failure);

@@ -1,6 +1,7 @@
 //! A running job for people and for programs: a line that is redrawn, a line now and then, or
 //! lines of JSON. All of it goes to stderr, because stdout may be the job's sink.
 
+use crate::measures;
 use crate::terminal::{Terminal, grouped};
 use chrono::DateTime;
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ fn progress_text(p: &Progress) -> String {
 }
 
 /// Milliseconds in the unit that reads best: old data lags by years.
-fn span(millis: u64) -> String {
+pub fn span(millis: u64) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
     match UNITS.iter().find(|(size, _)| millis >= 2 * size) {
         Some((size, unit)) => format!("{} {unit}", grouped(millis / size)),
@@ -179,6 +180,8 @@ fn summary_json(s: &Summary) -> Value {
         "dead_letters": p.dead_letters,
         "skipped": p.skipped,
         "metrics": metrics_json(&p.metrics),
+        "operators": measures::operators(&p.operators),
+        "epochs": measures::epochs(&p.epoch_totals),
         "epoch": p.epoch,
         "elapsed_ms": millis(p.elapsed),
         "finished": s.ended,
@@ -199,7 +202,7 @@ mod tests {
     use super::{cut, metrics_json, progress_json, progress_text, span, summary_text};
     use serde_json::json;
     use std::time::Duration;
-    use wasmill_server::local::{MetricTotal, MetricValue, Progress, Summary};
+    use wasmill_server::local::{EpochTotals, MetricTotal, MetricValue, Progress, Summary};
 
     fn metrics() -> Vec<MetricTotal> {
         let total = |operator: &str, metric: &str, value| MetricTotal {
@@ -230,6 +233,8 @@ mod tests {
             elapsed: Duration::from_millis(2_050),
             resumed_from: None,
             epochs: Vec::new(),
+            operators: Vec::new(),
+            epoch_totals: EpochTotals { committed: 12, uncommitted: 0, bytes: 0, entries: 0, phases: Vec::new() },
         }
     }
 

@@ -26,7 +26,6 @@ pub struct Terminal {
 /// The styles of one stream: plain when it shows no colours.
 #[derive(Debug, Clone, Copy)]
 pub struct Palette {
-    pub colored: bool,
     heading: Style,
     dim: Style,
     error: Style,
@@ -36,7 +35,6 @@ impl Palette {
     pub fn new(colored: bool) -> Self {
         let style = |style: Style| if colored { style } else { Style::new() };
         Self {
-            colored,
             heading: style(Style::new().bold()),
             dim: style(Style::new().dimmed()),
             error: style(AnsiColor::Red.on_default().bold()),

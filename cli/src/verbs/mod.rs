@@ -10,6 +10,7 @@ pub mod new;
 pub mod replay;
 pub mod run;
 pub mod state;
+pub mod top;
 
 use crate::args::Verb;
 use crate::exit::Failure;
@@ -27,6 +28,7 @@ pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Explain(args) => explain::call(args, terminal),
         Verb::Run(args) => run::call(args, terminal),
         Verb::State(args) => state::call(args, terminal),
+        Verb::Top(args) => top::call(args, terminal),
         Verb::Completions(args) => completions::call(args, terminal),
     }
 }

@@ -7,10 +7,12 @@ use crate::terminal::Terminal;
 use anyhow::Context;
 use signal_hook::consts::signal::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
+use wasmill_core::listen::{self, ListenError, Reach};
 use wasmill_core::units::parse_duration;
 use wasmill_server::local::{self, RunError, RunErrorKind, RunOptions, Stop};
 
@@ -19,6 +21,7 @@ Examples:
   wasmill run job.yaml
   wasmill run job.yaml --parallelism 4 --epoch 1s
   wasmill run job.yaml --json 2> progress.jsonl
+  wasmill run job.yaml --metrics 9464      then, elsewhere: wasmill top job.yaml
 
 Run the same command again after a crash or a drain: the job resumes from its last committed
 epoch. SIGTERM and Ctrl-C drain the job within its drain_timeout; a second one ends it at once,
@@ -42,6 +45,12 @@ pub struct Args {
     /// Time between two commits, instead of what the job file says
     #[arg(long, value_name = "DURATION", value_parser = epoch)]
     pub epoch: Option<Duration>,
+    /// Expose metrics there: a port of this machine, or an address; 0 as port for any that is free
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
+    /// Let --metrics be an address that other machines reach; there is no password
+    #[arg(long, requires = "metrics")]
+    metrics_remote: bool,
     /// Show no progress and no summary
     #[arg(long, short)]
     quiet: bool,
@@ -57,8 +66,13 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let stop = Arc::new(Stop::default());
     let watch = SignalWatch::start(Arc::clone(&stop), terminal.clone())?;
     let mut view = ProgressView::new(terminal.clone(), args.quiet);
-    let options =
-        RunOptions { job_file: args.job, state_dir: args.state_dir, parallelism: args.parallelism, epoch: args.epoch };
+    let options = RunOptions {
+        metrics: metrics(&args)?,
+        job_file: args.job,
+        state_dir: args.state_dir,
+        parallelism: args.parallelism,
+        epoch: args.epoch,
+    };
     let result = local::run(options, stop, &mut |progress| view.show(progress));
     let signal = watch.end();
     let summary = result.map_err(|e| Failure::new(status(e.kind(), signal), told(e)))?;
@@ -66,8 +80,18 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where metrics are to be exposed.
+fn metrics(args: &Args) -> Result<Option<SocketAddr>, Failure> {
+    let reach = if args.metrics_remote { Reach::Network } else { Reach::ThisMachine };
+    let address = args.metrics.as_deref().map(|text| listen::parse(text, reach)).transpose();
+    address.map_err(|e| {
+        let next = if matches!(e, ListenError::NotThisMachine(_)) { "; add --metrics-remote to allow that" } else { "" };
+        Failure::new(Status::Usage, anyhow::anyhow!("--metrics: {e}{next}"))
+    })
+}
+
 /// `signal` is the number of the signal that asked for a drain, if one did.
-fn status(kind: RunErrorKind, signal: Option<i32>) -> Status {
+pub(super) fn status(kind: RunErrorKind, signal: Option<i32>) -> Status {
     match kind {
         RunErrorKind::Spec | RunErrorKind::Module => Status::Refused,
         RunErrorKind::State => Status::State,

@@ -12,6 +12,7 @@ pub mod generator;
 pub mod job;
 pub mod life;
 pub mod limits;
+pub mod listen;
 pub mod nexmark;
 pub mod orders;
 pub mod plan;

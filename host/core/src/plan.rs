@@ -3,6 +3,7 @@
 
 use crate::generator::Generator;
 use crate::limits::Limits;
+use core::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use wasmill_abi::manifest::{ConfigValue, Function};
@@ -17,6 +18,8 @@ pub struct Plan {
     pub drain_timeout: Duration,
     /// Fixed when the job's state is created.
     pub key_groups: u16,
+    /// Where metrics are exposed while the job runs.
+    pub metrics: Option<SocketAddr>,
     pub limits: Limits,
     /// Topologically sorted: an operator stands behind all of its inputs.
     pub operators: Vec<Operator>,

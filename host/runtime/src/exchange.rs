@@ -5,15 +5,17 @@
 
 use crate::batch::Batch;
 use crate::fragment::keys::{KeySink, RowKeys};
+use crate::measure::{Activity, Cell};
 use arrow_array::UInt32Array;
 use arrow_buffer::ScalarBuffer;
 use arrow_select::take::take_record_batch;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use std::sync::Arc;
 use wasmill_abi::{Type, hash};
 
 /// Messages that one channel holds before its sender waits. With batches bounded in rows and bytes
 /// this bounds memory.
-const CHANNEL_MESSAGES: usize = 8;
+pub const CHANNEL_MESSAGES: usize = 8;
 /// Rows in one message; a function may emit far more in one call.
 const MESSAGE_ROWS: usize = 8192;
 
@@ -37,6 +39,8 @@ pub struct Closed;
 pub struct Outlet {
     senders: Vec<Sender<Message>>,
     router: Router,
+    /// Of the operator that sends.
+    cell: Arc<Cell>,
 }
 
 enum Router {
@@ -74,17 +78,22 @@ impl Outlet {
     /// All rows go to one subtask: `subtask` modulo the number of receivers.
     pub fn forward(senders: Vec<Sender<Message>>, subtask: u16) -> Self {
         let target = usize::from(subtask) % senders.len();
-        Self { senders, router: Router::One(target) }
+        Self { senders, router: Router::One(target), cell: Arc::default() }
     }
 
     /// Each row goes to the subtask that owns its key group.
     pub fn by_key(senders: Vec<Sender<Message>>, columns: Vec<usize>, types: Vec<Type>, key_groups: u16) -> Self {
         if senders.len() == 1 {
-            return Self { senders, router: Router::One(0) };
+            return Self { senders, router: Router::One(0), cell: Arc::default() };
         }
         let rows = vec![Vec::new(); senders.len()];
         let router = KeyRouter { columns, types, key_groups, keys: RowKeys::default(), rows };
-        Self { senders, router: Router::ByKey(Box::new(router)) }
+        Self { senders, router: Router::ByKey(Box::new(router)), cell: Arc::default() }
+    }
+
+    /// The times of this outlet are counted there.
+    pub fn measured_in(self, cell: Arc<Cell>) -> Self {
+        Self { cell, ..self }
     }
 
     /// Sends rows to where they belong; waits while the receiver is behind.
@@ -98,15 +107,19 @@ impl Outlet {
 
     fn message(&mut self, batch: Batch) -> Result<(), Closed> {
         match &mut self.router {
-            Router::One(target) => send(&self.senders[*target], Message::Rows(batch)),
+            Router::One(target) => send(&self.senders[*target], Message::Rows(batch), &self.cell),
             Router::ByKey(router) => {
+                let mut laps = self.cell.laps();
                 router.partition(&batch);
                 for (rows, sender) in router.rows.iter().zip(&self.senders) {
-                    match rows.len() {
-                        0 => {}
-                        n if n == batch.rows() => send(sender, Message::Rows(batch.clone()))?,
-                        _ => send(sender, Message::Rows(pick(&batch, rows)))?,
-                    }
+                    let part = match rows.len() {
+                        0 => continue,
+                        n if n == batch.rows() => batch.clone(),
+                        _ => pick(&batch, rows),
+                    };
+                    laps.lap(Activity::Route);
+                    send(sender, Message::Rows(part), &self.cell)?;
+                    laps.skip();
                 }
                 Ok(())
             }
@@ -115,12 +128,21 @@ impl Outlet {
 
     /// Sends a watermark, a barrier or the end to every receiver.
     pub fn broadcast(&self, message: &Message) -> Result<(), Closed> {
-        self.senders.iter().try_for_each(|s| send(s, message.clone()))
+        self.senders.iter().try_for_each(|s| send(s, message.clone(), &self.cell))
     }
 }
 
-fn send(sender: &Sender<Message>, message: Message) -> Result<(), Closed> {
-    sender.send(message).map_err(|_| Closed)
+fn send(sender: &Sender<Message>, message: Message, cell: &Cell) -> Result<(), Closed> {
+    match sender.try_send(message) {
+        Ok(()) => Ok(()),
+        Err(TrySendError::Disconnected(_)) => Err(Closed),
+        Err(TrySendError::Full(message)) => {
+            let mut laps = cell.laps();
+            let sent = sender.send(message);
+            laps.lap(Activity::WaitOutput);
+            sent.map_err(|_| Closed)
+        }
+    }
 }
 
 impl KeyRouter {

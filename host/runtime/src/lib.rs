@@ -4,7 +4,8 @@
 //! `wasmill-core` what to do next, and does it. What it drives are rooms that do not know each
 //! other's business: [`fragment`] runs operators as one pure call, [`state`] keeps what functions
 //! remember, [`wasm`] runs guests, [`connect`] reads and writes bytes, [`format`](mod@format) turns
-//! bytes into columns and back, [`exchange`] brings rows to the subtask of their key.
+//! bytes into columns and back, [`exchange`] brings rows to the subtask of their key, [`measure`] holds
+//! what is counted of all that.
 //!
 //! Nothing here decides when an epoch is complete, whether a job is right, or which row is poison;
 //! nothing here knows a command line or a server. `docs/ARCHITECTURE.md` is the map.
@@ -18,6 +19,7 @@ pub mod format;
 pub mod fragment;
 pub mod letters;
 pub mod replay;
+pub mod measure;
 pub mod schema;
 pub mod state;
 pub mod wasm;

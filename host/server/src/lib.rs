@@ -8,5 +8,6 @@ mod files;
 mod key;
 mod load;
 pub mod local;
+pub mod metrics;
 pub mod modules;
 pub mod state;

@@ -38,6 +38,16 @@ pub fn load(job_file: &Path, overrides: &Overrides) -> Result<Loaded, RunError> 
     }
 }
 
+/// Where the job of a file keeps its state when nothing else is said. Only the job's name must be
+/// right.
+pub fn state_dir(job_file: &Path) -> Result<PathBuf, RunError> {
+    let shown = job_file.display().to_string();
+    let text = files::job_text(job_file).map_err(|told| RunError::new(RunErrorKind::Spec, told))?;
+    let (spec, problems) = job::parse_lenient(&text);
+    let name = spec.and_then(|spec| spec.job).ok_or_else(|| refused(&shown, &problems))?;
+    Ok(base_of(job_file).join(".wasmill").join(name.value))
+}
+
 fn factories(
     spec: &JobSpec,
     base: &Path,

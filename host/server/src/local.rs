@@ -1,6 +1,8 @@
 //! Running one job in this process, from its job file to its end.
 
 use crate::load::{self, Loaded};
+use crate::metrics::{Endpoint, Exposition, Listener, Note, url_of_running};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +10,10 @@ use wasmill_core::explain::Explained;
 use wasmill_core::job::Overrides;
 use wasmill_core::plan::Plan;
 use wasmill_runtime::carrier;
+use wasmill_runtime::measure::Measures;
 
 pub use wasmill_runtime::carrier::{EpochReport, MetricTotal, MetricValue, Progress, Stop, Summary};
+pub use wasmill_runtime::measure::{Activity, EpochTotals, FAILURES, OperatorTotals, PhaseTotals};
 
 /// What to run, and how.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +25,8 @@ pub struct RunOptions {
     pub parallelism: Option<u16>,
     /// In place of what the job file says.
     pub epoch: Option<Duration>,
+    /// Where metrics are exposed, in place of what the job file says.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Why a job could not start or go on. Everything up to its last committed epoch is safe.
@@ -106,5 +112,40 @@ pub fn run(options: RunOptions, stop: Arc<Stop>, observer: &mut dyn FnMut(&Progr
     let Loaded { plan, factories, base } = load::load(&options.job_file, &overrides)?;
     let state_dir = options.state_dir.unwrap_or_else(|| base.join(".wasmill").join(&plan.job));
     let job = carrier::Job { plan: &plan, base: &base, state_dir: &state_dir, factories: &factories, stop: &stop };
-    Ok(carrier::Opened::open(job)?.run(observer)?)
+    let listener = options.metrics.or(plan.metrics).map(listen).transpose()?;
+    let opened = carrier::Opened::open(job)?;
+    // Both end with the run.
+    let _seen = listener.map(|listener| expose(listener, opened.measures(), &state_dir)).transpose()?;
+    Ok(opened.run(observer)?)
+}
+
+fn listen(address: SocketAddr) -> Result<Listener, RunError> {
+    Listener::bind(address).map_err(|e| {
+        let next = match e.kind() {
+            std::io::ErrorKind::AddrInUse => "another process uses it; name another port, or 0 for any that is free",
+            _ => "name an address of this machine and a port that this user may use",
+        };
+        RunError::new(RunErrorKind::Output, format!("metrics cannot be exposed at {address}: {e}; {next}"))
+    })
+}
+
+/// Answers for the measures, and notes in the state directory where.
+fn expose(listener: Listener, measures: Arc<Measures>, state_dir: &Path) -> Result<(Endpoint, Note), RunError> {
+    let refused = |e| RunError::new(RunErrorKind::State, format!("metrics cannot be exposed: {e}"));
+    let job = measures.job().to_owned();
+    let endpoint = listener.serve(Exposition::new(measures)).map_err(refused)?;
+    let note = Note::write(state_dir, endpoint.address()).map_err(refused)?;
+    tracing::info!(job, address = %endpoint.address(), "metrics are exposed");
+    Ok((endpoint, note))
+}
+
+/// Where the running job of a job file exposes its metrics; `None` when it does not, or does not run.
+pub fn metrics_url(job_file: &Path, state_dir: Option<&Path>) -> Result<Option<String>, RunError> {
+    let state_dir = match state_dir {
+        Some(dir) => dir.to_owned(),
+        None => load::state_dir(job_file)?,
+    };
+    url_of_running(&state_dir).map_err(|e| {
+        RunError::new(RunErrorKind::State, format!("the state directory {} cannot be read: {e}", state_dir.display()))
+    })
 }

@@ -5,6 +5,7 @@ mod graphs;
 mod idle;
 mod inputs;
 mod settings;
+mod watching;
 
 use flate2::read::GzDecoder;
 use std::io::Read;

@@ -35,6 +35,7 @@
 
 mod check;
 mod generator;
+mod metrics;
 mod operators;
 mod parse;
 mod problem;

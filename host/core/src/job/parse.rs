@@ -1,6 +1,7 @@
 //! Reads a job file into a [`JobSpec`]: syntax, keys, kinds and ranges. It knows no manifest and
 //! resolves no name.
 
+use super::metrics::metrics;
 use super::operators::{function, sink, source};
 use super::problem::{Problem, Problems};
 use super::settings::{
@@ -25,6 +26,7 @@ const JOB_KEYS: &[&str] = &[
     "epoch",
     "drain_timeout",
     "key_groups",
+    "metrics",
     "limits",
     "modules",
     "sources",
@@ -88,6 +90,7 @@ fn settings(walk: &mut Walk<'_, '_>, span: Span) -> JobSpec {
             .optional("drain_timeout", duration(DRAIN_TIMEOUT))
             .map_or(DRAIN_TIMEOUT_DEFAULT, |d| d.value),
         key_groups: or(walk.optional("key_groups", number(KEY_GROUPS)), KEY_GROUPS_DEFAULT),
+        metrics: metrics(walk),
         limits: limits(walk),
         modules: Vec::new(),
         sources: Vec::new(),

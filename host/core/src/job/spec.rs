@@ -6,6 +6,7 @@
 use super::problem::Problems;
 use crate::limits::Limits;
 use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
+use core::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wasmill_abi::Schema;
@@ -41,6 +42,7 @@ pub struct JobSpec {
     pub epoch: Duration,
     pub drain_timeout: Duration,
     pub key_groups: Spanned<u16>,
+    pub metrics: Option<SocketAddr>,
     pub limits: Limits,
     pub modules: Vec<ModuleSpec>,
     pub sources: Vec<SourceSpec>,

@@ -3,6 +3,7 @@
 mod broken;
 mod explained;
 mod generator;
+mod metrics;
 mod mutations;
 mod plans;
 mod reference;

@@ -22,11 +22,11 @@ fn yaml_that_is_none() {
     "#);
     assert_snapshot!(problems("- job\n"), @r#"
     job.yaml:1:1: error[wrong-kind]: the job must be a map, found a list
-      help: its keys are `job`, `parallelism`, `epoch`, `drain_timeout`, `key_groups`, `limits`, `modules`, `sources`, `functions`, `sinks`
+      help: its keys are `job`, `parallelism`, `epoch`, `drain_timeout`, `key_groups`, `metrics`, `limits`, `modules`, `sources`, `functions`, `sinks`
     "#);
     assert_snapshot!(problems("just words\n"), @r#"
     job.yaml:1:1: error[wrong-kind]: the job must be a map, found the text "just words"
-      help: its keys are `job`, `parallelism`, `epoch`, `drain_timeout`, `key_groups`, `limits`, `modules`, `sources`, `functions`, `sinks`
+      help: its keys are `job`, `parallelism`, `epoch`, `drain_timeout`, `key_groups`, `metrics`, `limits`, `modules`, `sources`, `functions`, `sinks`
     "#);
     assert_snapshot!(problems("job: a\n---\njob: b\n"), @r#"
     job.yaml:2:1: error[yaml-document]: a job file holds one document, here starts another

@@ -10,12 +10,13 @@ use super::source::{Pace, SourceSubtask, position_key};
 use super::subtask::{ChannelSubtask, Worker};
 use super::task::{Control, Event};
 use crate::connect::{self, SourceOptions, SourceReader};
-use crate::exchange::{self, Message, Outlet};
+use crate::exchange::{self, CHANNEL_MESSAGES, Message, Outlet};
 use crate::fragment::dead_letters::DeadLetters;
-use crate::fragment::function::FunctionOperator;
+use crate::fragment::function::{FunctionOperator, Meter};
 use crate::fragment::guest::Guest;
 use crate::fragment::sink::SinkOperator;
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
+use crate::measure::Measures;
 use crate::state::KeyedState;
 use crossbeam_channel::{Receiver, Sender};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -74,7 +75,7 @@ pub fn subtasks(
         stopping,
         epoch: opened.db.committed_epoch() + 1,
     };
-    let mut wiring = wire(plan);
+    let mut wiring = wire(plan, &counters.measures);
     let mut built = Built { sources: Vec::new(), channels: Vec::new() };
     // Source subtasks with nothing to read; sources come before what reads from them.
     let mut silent = BTreeSet::new();
@@ -94,6 +95,7 @@ pub fn subtasks(
                 let subtask = SourceSubtask {
                     worker,
                     operator: head.name.clone(),
+                    schema: source.schema.clone(),
                     reader,
                     control: receiver,
                     pace: source.rate.map(Pace::new),
@@ -106,6 +108,7 @@ pub fn subtasks(
                 built.sources.push((name, control, subtask));
             } else {
                 let inlets = wiring.inlets.remove(&(f, subtask)).unwrap_or_default();
+                worker.cell.queue_capacity.set((inlets.len() * CHANNEL_MESSAGES) as u64);
                 let mut alignment = Alignment::resumed(inlets.len(), builder.epoch, worker.watermark);
                 let senders = wiring.senders.remove(&(f, subtask)).unwrap_or_default();
                 let without_rows = senders.iter().enumerate().filter(|(_, sender)| silent.contains(sender));
@@ -121,7 +124,7 @@ pub fn subtasks(
 }
 
 /// Lays a channel for every edge that leaves a fragment.
-fn wire(plan: &Plan) -> Wiring {
+fn wire(plan: &Plan, measures: &Measures) -> Wiring {
     let mut wiring =
         Wiring { outlets: BTreeMap::new(), inlets: BTreeMap::new(), senders: BTreeMap::new(), edges: BTreeMap::new() };
     for operator in &plan.operators {
@@ -132,7 +135,8 @@ fn wire(plan: &Plan) -> Wiring {
             let position = wiring.outlets.get(&(from, 0)).map_or(0, Vec::len);
             wiring.edges.entry((input.from.0, input.output)).or_default().push(position);
             for (subtask, senders) in tx.into_iter().enumerate() {
-                let outlet = outlet(plan, sender, input, senders, subtask as u16);
+                let outlet = outlet(plan, sender, input, senders, subtask as u16)
+                    .measured_in(measures.cell(input.from.0, subtask as u16));
                 wiring.outlets.entry((from, subtask as u16)).or_default().push(outlet);
             }
             for (subtask, receivers) in rx.into_iter().enumerate() {
@@ -179,6 +183,7 @@ impl Builder<'_, '_> {
             watermark,
             fragment: Fragment::new(nodes, state, dead, self.epoch, watermark),
             outlets: Outlets::new(outlets, self.stopping.clone()),
+            cell: self.counters.measures.cell(members[0].0, index),
             events: self.events.clone(),
             counters: self.counters.clone(),
             buffer_bytes: self.limits.outbox_bytes,
@@ -195,11 +200,16 @@ impl Builder<'_, '_> {
         wiring: &Wiring,
     ) -> Result<Node, RunError> {
         let operator = &self.plan.operators[index.0];
+        let cell = self.counters.measures.cell(index.0, subtask);
         let kind = match &operator.kind {
             OperatorKind::Source(_) => Operator::Source,
-            OperatorKind::Function(call) => Operator::Function(Box::new(self.function(operator, call, subtask)?)),
+            OperatorKind::Function(call) => {
+                let meter = Meter { cell: cell.clone(), reported: self.counters.measures.reported(index.0) };
+                Operator::Function(Box::new(self.function(operator, call, subtask, meter)?))
+            }
             OperatorKind::Sink(sink) => {
-                Operator::Sink(SinkOperator::new(operator.name.clone(), index.0, buffering_of(sink)))
+                let (name, buffering) = (operator.name.clone(), buffering_of(sink));
+                Operator::Sink(SinkOperator::new(name, index.0, buffering, cell.clone()))
             }
         };
         let edges = (0..operator.outputs.len()).map(|output| {
@@ -210,7 +220,7 @@ impl Builder<'_, '_> {
             let outlets = wiring.edges.get(&(index.0, output)).into_iter().flatten();
             local.map(|(node, _)| Edge::Node(node)).chain(outlets.map(|&o| Edge::Outlet(o))).collect()
         });
-        Ok(Node { operator: kind, edges: edges.collect() })
+        Ok(Node { operator: kind, cell, edges: edges.collect() })
     }
 
     fn function(
@@ -218,6 +228,7 @@ impl Builder<'_, '_> {
         operator: &plan::Operator,
         call: &FunctionCall,
         subtask: u16,
+        meter: Meter,
     ) -> Result<FunctionOperator, RunError> {
         let factory = self
             .opened
@@ -233,14 +244,13 @@ impl Builder<'_, '_> {
             parallelism: operator.parallelism,
             config: call.config.clone(),
         };
-        let log = guest_log(&self.plan.job, &operator.name, subtask, self.limits.log_lines_per_second);
+        let log = guest_log(&self.plan.job, &operator.name, subtask, self.limits.log_lines_per_second, meter.cell.clone());
         let guest = Guest::open(factory.clone(), open, self.limits.clone(), log)
             .map_err(|e| RunError::Open { operator: operator.name.clone(), source: Box::new(e) })?;
         let input = &operator.inputs[0];
         let schema = self.plan.operators[input.from.0].outputs[input.output].schema.clone();
         let seed = u64::from(hash::hash32(operator.name.as_bytes())) << 16 | u64::from(subtask);
-        let metrics = self.counters.metrics_of(&operator.name);
-        Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, metrics))
+        Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, meter))
     }
 
     /// The state of a fragment whose head is a keyed function.

@@ -100,12 +100,13 @@ impl Coordinator<'_> {
             }
             Event::Published { epoch, took } => {
                 if let Some(report) = self.unpublished.take_if(|report| report.epoch == epoch) {
-                    self.reporter.epoch(EpochReport { publish: Some(took), ..report });
+                    self.done(EpochReport { publish: Some(took), ..report });
                 }
                 None
             }
             Event::Committed { epoch, stats } => {
                 self.report(epoch, &stats);
+                self.counters.measures.epochs.committed.set(epoch);
                 self.committed.store(epoch, Ordering::Release);
                 self.tell_sources(Control::Committed(epoch));
                 self.epochs.committed(epoch).map_err(bug)?
@@ -115,6 +116,7 @@ impl Coordinator<'_> {
         if let Some(action) = self.epochs.overdue() {
             self.act(action);
         }
+        self.counters.measures.epochs.uncommitted.set(self.injected_at.len() as u64);
         // A machine that has lost its way must not commit anything more.
         self.epochs.validate().map_err(RunError::Bug)?;
         Ok(finish)
@@ -152,6 +154,12 @@ impl Coordinator<'_> {
         }
     }
 
+    /// An epoch of which nothing more will be known.
+    fn done(&mut self, report: EpochReport) {
+        self.counters.measures.epochs.observe(&report);
+        self.reporter.epoch(report);
+    }
+
     /// Begins the report of an epoch that is durable since now.
     fn report(&mut self, epoch: u64, stats: &CommitStats) {
         let commit = Duration::from_micros(stats.micros);
@@ -166,7 +174,7 @@ impl Coordinator<'_> {
             entries: stats.entries,
         };
         if let Some(last) = self.unpublished.replace(report) {
-            self.reporter.epoch(last);
+            self.done(last);
         }
     }
 
@@ -186,7 +194,7 @@ impl Coordinator<'_> {
     fn finish(mut self, finish: Finish, observer: &mut dyn FnMut(&Progress)) -> Summary {
         let _ = self.committer.send(Request::Finish);
         if let Some(last) = self.unpublished.take() {
-            self.reporter.epoch(last);
+            self.done(last);
         }
         let progress = self.progress();
         observer(&progress);

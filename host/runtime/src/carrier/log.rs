@@ -2,6 +2,7 @@
 //! more of them than the limit allows. A guest is a stranger: what a terminal would obey, it only
 //! shows, and one line stays one line.
 
+use crate::measure::Cell;
 use crate::wasm::{Level, LogSink};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,23 +11,44 @@ use wasmill_core::printable::one_line;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The log of one operator's subtask. The limit holds for all of its instances together: a function
-/// that traps on every row gets a fresh one each time, and must not flood the log by that.
-pub fn guest_log(job: &str, operator: &str, subtask: u16, lines_per_second: u32) -> LogSink {
-    let (job, operator) = (job.to_owned(), operator.to_owned());
-    let budget = Mutex::new(Budget::new(lines_per_second, Instant::now()));
-    Arc::new(move |level, line| {
-        // Only this subtask's thread comes here; a poisoned lock still counts right.
-        let answer = budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
-        if answer.dropped > 0 {
-            let (dropped, limit) = (answer.dropped, lines_per_second);
-            tracing::warn!(
-                target: "guest", job, operator, subtask,
-                "{dropped} log lines were dropped: more than {limit} in a second (limit log_lines_per_second)"
-            );
-        }
-        if !answer.passes {
+/// that traps on every row gets a fresh one each time, and must not flood the log by that. `cell`
+/// counts the lines.
+pub fn guest_log(job: &str, operator: &str, subtask: u16, lines_per_second: u32, cell: Arc<Cell>) -> LogSink {
+    let lines = GuestLines {
+        job: job.to_owned(),
+        operator: operator.to_owned(),
+        subtask,
+        limit: lines_per_second,
+        budget: Mutex::new(Budget::new(lines_per_second, Instant::now())),
+        cell,
+    };
+    Arc::new(move |level, line| lines.write(level, line))
+}
+
+struct GuestLines {
+    job: String,
+    operator: String,
+    subtask: u16,
+    limit: u32,
+    /// Only the subtask's thread comes here.
+    budget: Mutex<Budget>,
+    cell: Arc<Cell>,
+}
+
+impl GuestLines {
+    fn write(&self, level: Level, line: &str) {
+        // A line that nobody wants to see must not take the place of one that somebody does.
+        if !is_wanted(level) {
             return;
         }
+        // A poisoned lock still counts right.
+        let answer = self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
+        self.tell_dropped(answer.dropped);
+        if !answer.passes {
+            return self.cell.log_lines_dropped.add(1);
+        }
+        self.cell.log_lines.add(1);
+        let Self { job, operator, subtask, .. } = self;
         let line = one_line(line);
         match level {
             Level::Trace => tracing::trace!(target: "guest", job, operator, subtask, "{line}"),
@@ -35,7 +57,36 @@ pub fn guest_log(job: &str, operator: &str, subtask: u16, lines_per_second: u32)
             Level::Warn => tracing::warn!(target: "guest", job, operator, subtask, "{line}"),
             Level::Error => tracing::error!(target: "guest", job, operator, subtask, "{line}"),
         }
-    })
+    }
+
+    fn tell_dropped(&self, dropped: u64) {
+        if dropped > 0 {
+            let Self { job, operator, subtask, limit, .. } = self;
+            tracing::warn!(
+                target: "guest", job, operator, subtask,
+                "{dropped} log lines were dropped: more than {limit} in a second (limit log_lines_per_second)"
+            );
+        }
+    }
+}
+
+/// What was dropped in the last second of a function's life is told as well.
+impl Drop for GuestLines {
+    fn drop(&mut self) {
+        let dropped = self.budget.get_mut().unwrap_or_else(PoisonError::into_inner).dropped;
+        self.tell_dropped(dropped);
+    }
+}
+
+/// Whether lines of this level appear anywhere.
+fn is_wanted(level: Level) -> bool {
+    match level {
+        Level::Trace => tracing::enabled!(target: "guest", tracing::Level::TRACE),
+        Level::Debug => tracing::enabled!(target: "guest", tracing::Level::DEBUG),
+        Level::Info => tracing::enabled!(target: "guest", tracing::Level::INFO),
+        Level::Warn => tracing::enabled!(target: "guest", tracing::Level::WARN),
+        Level::Error => tracing::enabled!(target: "guest", tracing::Level::ERROR),
+    }
 }
 
 /// How many lines may pass in the second that runs.

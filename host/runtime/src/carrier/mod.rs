@@ -30,6 +30,7 @@ pub use progress::{MetricTotal, Progress};
 
 use crate::connect::{self, SourceError};
 use crate::letters;
+use crate::measure::Measures;
 use crate::state::{Database, Identity};
 use crate::wasm::Factory;
 use build::Built;
@@ -97,6 +98,7 @@ pub struct Opened<'a> {
     meta: Vec<(String, Option<Vec<u8>>)>,
     watermarks: Watermarks,
     published: u64,
+    measures: Arc<Measures>,
 }
 
 /// The partitions of all sources, with the ids that positions use.
@@ -113,6 +115,7 @@ const PARTITION: &str = "partition/";
 impl<'a> Opened<'a> {
     /// Opens a job's state, brings its sinks up to the committed epoch, and finds its inputs.
     pub fn open(job: Job<'a>) -> Result<Self, RunError> {
+        let _entered = tracing::error_span!("job", job = job.plan.job).entered();
         let identity = Identity { job: &job.plan.job, key_groups: job.plan.key_groups };
         let db = Database::open(job.state_dir, &identity)?;
         let mut meta = admission::admit(job.plan, job.factories, db.as_ref())?;
@@ -127,7 +130,14 @@ impl<'a> Opened<'a> {
         }
         let partitions = Partitions::open(&job, &db, &mut meta)?;
         let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());
-        Ok(Self { job, db, sinks, partitions, meta, watermarks, published })
+        let measures = Arc::new(Measures::of(job.plan));
+        measures.epochs.committed.set(published);
+        Ok(Self { job, db, sinks, partitions, meta, watermarks, published, measures })
+    }
+
+    /// What is measured of the job while it runs; all at nothing before.
+    pub fn measures(&self) -> Arc<Measures> {
+        self.measures.clone()
     }
 
     /// The epoch that the job goes on from; `None` when it starts from nothing.
@@ -137,9 +147,10 @@ impl<'a> Opened<'a> {
 
     /// Runs the job until its input ends, it is asked to stop, or it fails.
     pub fn run(self, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
+        let _entered = tracing::error_span!("job", job = self.job.plan.job).entered();
         let start = self.db.committed_epoch();
         let resumes_from = self.resumes_from();
-        let counters = Arc::new(Counters::of(self.job.plan));
+        let counters = Arc::new(Counters::new(self.measures.clone()));
         let committed = Arc::new(AtomicU64::new(start));
         let (event_sender, events) = crossbeam_channel::unbounded();
         // Subtasks that wait for something else than a channel watch this one close.
@@ -159,14 +170,19 @@ impl<'a> Opened<'a> {
             meta: self.meta,
             watermarks: self.watermarks,
         };
-        let mut tasks = vec![task::spawn("committer".to_owned(), event_sender.clone(), move || committer.run())?];
+        let job = self.job.plan.job.as_str();
+        let committing = tracing::error_span!("committer", job);
+        let mut tasks =
+            vec![task::spawn("committer".to_owned(), committing, event_sender.clone(), move || committer.run())?];
         let mut controls = Vec::new();
         for (name, control, subtask) in sources {
             controls.push(control);
-            tasks.push(task::spawn(name, event_sender.clone(), move || subtask.run())?);
+            let span = subtask.worker.span(job);
+            tasks.push(task::spawn(name, span, event_sender.clone(), move || subtask.run())?);
         }
         for (name, subtask) in channels {
-            tasks.push(task::spawn(name, event_sender.clone(), move || subtask.run())?);
+            let span = subtask.worker.span(job);
+            tasks.push(task::spawn(name, span, event_sender.clone(), move || subtask.run())?);
         }
         drop(event_sender);
 

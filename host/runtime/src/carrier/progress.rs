@@ -1,13 +1,12 @@
 //! What a running job tells of itself: counters that subtasks raise and the coordinator reads.
 
 use super::epoch_report::EpochReport;
-use crate::fragment::metrics::{MetricValue, Metrics};
-use std::collections::BTreeMap;
+use crate::fragment::metrics::MetricValue;
+use crate::measure::{EpochTotals, Measures, OperatorTotals};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use wasmill_abi::frame::NO_WATERMARK;
-use wasmill_core::plan::{OperatorKind, Plan};
 
 /// Counters of one run, raised by its subtasks.
 #[derive(Debug)]
@@ -16,8 +15,7 @@ pub struct Counters {
     pub rows_out: AtomicU64,
     pub dead_letters: AtomicU64,
     pub skipped: AtomicU64,
-    /// What functions report, by operator.
-    metrics: BTreeMap<String, Arc<Metrics>>,
+    pub measures: Arc<Measures>,
     /// The highest event time that a source has read.
     event_time: AtomicI64,
     /// The lowest watermark that the subtasks have come to is not known in one place; this is the
@@ -26,16 +24,10 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// All at nothing, with the metrics of the plan's functions.
-    pub fn of(plan: &Plan) -> Self {
-        let metrics = plan.operators.iter().filter_map(|operator| match &operator.kind {
-            OperatorKind::Function(call) => {
-                Some((operator.name.clone(), Arc::new(Metrics::new(&call.function.metrics))))
-            }
-            _ => None,
-        });
+    /// All at nothing, beside the measures of the job's operators.
+    pub fn new(measures: Arc<Measures>) -> Self {
         Self {
-            metrics: metrics.collect(),
+            measures,
             rows_in: AtomicU64::new(0),
             rows_out: AtomicU64::new(0),
             dead_letters: AtomicU64::new(0),
@@ -43,23 +35,6 @@ impl Counters {
             event_time: AtomicI64::new(NO_WATERMARK),
             watermark: AtomicI64::new(NO_WATERMARK),
         }
-    }
-
-    /// The metrics of a function of the plan.
-    pub fn metrics_of(&self, operator: &str) -> Arc<Metrics> {
-        self.metrics.get(operator).cloned().expect("every function of the plan has metrics, if only none")
-    }
-
-    fn totals(&self) -> Vec<MetricTotal> {
-        let of = |(operator, metrics): (&String, &Arc<Metrics>)| {
-            let total = |(metric, value): (&str, MetricValue)| MetricTotal {
-                operator: operator.clone(),
-                metric: metric.to_owned(),
-                value,
-            };
-            metrics.read().map(total).collect::<Vec<_>>()
-        };
-        self.metrics.iter().flat_map(of).collect()
     }
 
     pub fn add(counter: &AtomicU64, n: u64) {
@@ -100,6 +75,24 @@ pub struct Progress {
     pub resumed_from: Option<u64>,
     /// The epochs that were committed since the last report.
     pub epochs: Vec<EpochReport>,
+    /// Every operator, in the order of the plan.
+    pub operators: Vec<OperatorTotals>,
+    /// All epochs of this run together.
+    pub epoch_totals: EpochTotals,
+}
+
+/// What functions reported, by operator and name.
+fn reported(operators: &[OperatorTotals]) -> Vec<MetricTotal> {
+    let mut totals = Vec::new();
+    for operator in operators {
+        totals.extend(operator.reported.iter().map(|(metric, value)| MetricTotal {
+            operator: operator.name.clone(),
+            metric: metric.clone(),
+            value: *value,
+        }));
+    }
+    totals.sort_by(|a, b| a.operator.cmp(&b.operator));
+    totals
 }
 
 /// What one operator's function reported under one name.
@@ -146,12 +139,13 @@ impl Reporter {
         self.last = Instant::now();
         self.last_rows = rows_in;
         let event_time = known(&counters.event_time);
+        let operators = counters.measures.operators();
         Progress {
             rows_in,
             rows_out: counters.rows_out.load(Ordering::Relaxed),
             dead_letters: counters.dead_letters.load(Ordering::Relaxed),
             skipped: counters.skipped.load(Ordering::Relaxed),
-            metrics: counters.totals(),
+            metrics: reported(&operators),
             rows_per_second,
             epoch,
             event_time,
@@ -160,6 +154,8 @@ impl Reporter {
             elapsed: self.elapsed(),
             resumed_from: self.resumed_from,
             epochs: std::mem::take(&mut self.epochs),
+            operators,
+            epoch_totals: counters.measures.epochs.read(),
         }
     }
 }

@@ -7,15 +7,19 @@ use super::subtask::Worker;
 use super::task::Control;
 use crate::connect::{Next, Rows, SourceReader};
 use crate::failpoint;
+use crate::measure::Activity;
+use crate::wasm::column_bytes;
 use crossbeam_channel::{Receiver, RecvTimeoutError, TryRecvError};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
+use wasmill_abi::Schema;
 use wasmill_core::align::END_OF_TIME;
 
 /// The head of a fragment that begins with a source.
 pub struct SourceSubtask {
     pub worker: Worker,
     pub operator: String,
+    pub schema: Schema,
     pub reader: Box<dyn SourceReader>,
     pub control: Receiver<Control>,
     /// At most this many rows per second.
@@ -74,6 +78,7 @@ impl SourceSubtask {
     }
 
     fn listen(&self) -> Heard {
+        let mut laps = self.worker.cell.laps();
         let received = if !self.may_read() {
             self.control.recv().map_err(|_| TryRecvError::Disconnected)
         } else if let Some(due) = self.pace.as_ref().map(Pace::due).filter(|due| *due > Instant::now()) {
@@ -84,6 +89,7 @@ impl SourceSubtask {
         } else {
             self.control.try_recv()
         };
+        laps.lap(if self.ended || self.may_read() { Activity::WaitInput } else { Activity::WaitCommit });
         match received {
             Ok(control) => Heard::Control(control),
             Err(TryRecvError::Empty) => Heard::Nothing,
@@ -123,7 +129,9 @@ impl SourceSubtask {
     }
 
     fn read(&mut self) -> Result<(), RunError> {
+        let mut laps = self.worker.cell.laps();
         let next = self.reader.next();
+        laps.lap(if matches!(next, Ok(Next::Pending)) { Activity::WaitInput } else { Activity::Read });
         match next.map_err(|source| RunError::Source { operator: self.operator.clone(), source })? {
             Next::Pending => Ok(()),
             Next::Rows(rows) => self.rows(rows),
@@ -148,11 +156,24 @@ impl SourceSubtask {
         if let Some(pace) = &mut self.pace {
             pace.rows += n;
         }
+        self.measure(&rows);
         if let Some(time) = rows.batch.event_time.as_ref().and_then(|times| times.iter().max()) {
             self.worker.counters.event_time(*time);
+            self.worker.cell.event_time.raise(*time);
         }
         rows.dead.iter().for_each(|line| self.worker.fragment.dead_line(&self.operator, line));
         Ok(self.worker.fragment.rows(rows.batch, &mut self.worker.outlets)?)
+    }
+}
+
+impl SourceSubtask {
+    /// Counts what the fragment does not see: lines that no row came of, and bytes.
+    fn measure(&self, rows: &Rows) {
+        let (cell, dead) = (&self.worker.cell, rows.dead.len() as u64);
+        cell.rows_in.add(dead);
+        cell.dead_letters.add(dead);
+        let columns = rows.batch.columns.columns().iter().zip(&self.schema.fields);
+        cell.bytes_out.add(columns.map(|(c, f)| column_bytes(f.ty, c.as_ref()) as u64).sum());
     }
 }
 

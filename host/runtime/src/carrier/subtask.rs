@@ -7,6 +7,7 @@ use super::task::{Event, HandIn};
 use crate::exchange::Message;
 use crate::failpoint;
 use crate::fragment::{Carrier, Counts, Fragment, FragmentError};
+use crate::measure::{Activity, Cell};
 use crossbeam_channel::{Receiver, Select, Sender};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +28,8 @@ pub struct Worker {
     pub outlets: Outlets,
     pub events: Sender<Event>,
     pub counters: Arc<Counters>,
+    /// Of the operator at the head.
+    pub cell: Arc<Cell>,
     /// More buffered bytes than this end the epoch early.
     pub buffer_bytes: u64,
     pub reported: Counts,
@@ -34,9 +37,19 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// What stands on every line that the subtask's thread logs. Of the highest level: a span that
+    /// is left out would leave its lines without a name.
+    pub fn span(&self, job: &str) -> tracing::Span {
+        tracing::error_span!("subtask", job, operator = self.head, subtask = self.index)
+    }
+
     /// Tells the next fragments how far event time had come in the last run, before any row.
     pub fn resume(&mut self) -> Result<(), RunError> {
-        if self.watermark == NO_WATERMARK { Ok(()) } else { self.pass_on(self.watermark) }
+        if self.watermark == NO_WATERMARK {
+            return Ok(());
+        }
+        self.cell.watermark.raise(self.watermark);
+        self.pass_on(self.watermark)
     }
 
     /// Advances event time and passes it on; it never falls. The end of time is passed on by
@@ -50,6 +63,7 @@ impl Worker {
             return Ok(());
         }
         self.watermark = watermark;
+        self.cell.watermark.raise(watermark);
         self.pass_on(watermark)
     }
 
@@ -80,6 +94,7 @@ impl Worker {
             positions,
             stall: started.elapsed(),
         };
+        self.cell.spent(Activity::Barrier, hand_in.stall);
         self.epoch_wanted = false;
         self.events.send(Event::HandIn(hand_in)).map_err(|_| FragmentError::Stopping)?;
         Ok(())
@@ -154,13 +169,25 @@ impl ChannelSubtask {
             select.recv(inlet);
             open.push(i);
         }
-        let operation = match self.until_processing_timer() {
-            None => select.select(),
-            Some(Duration::ZERO) if !self.fired => return Wake::ProcessingTime,
-            Some(wait) => match select.select_timeout(wait) {
-                Ok(operation) => operation,
-                Err(_) => return Wake::ProcessingTime,
-            },
+        let until_timer = self.until_processing_timer();
+        if until_timer == Some(Duration::ZERO) && !self.fired {
+            return Wake::ProcessingTime;
+        }
+        self.worker.cell.queued.set(self.inlets.iter().map(|i| i.len() as u64).sum());
+        let operation = match select.try_select() {
+            Ok(operation) => operation,
+            Err(_) => {
+                let mut laps = self.worker.cell.laps();
+                let operation = match until_timer {
+                    None => Ok(select.select()),
+                    Some(wait) => select.select_timeout(wait),
+                };
+                laps.lap(Activity::WaitInput);
+                match operation {
+                    Ok(operation) => operation,
+                    Err(_) => return Wake::ProcessingTime,
+                }
+            }
         };
         let input = open[operation.index()];
         operation.recv(&self.inlets[input]).map_or(Wake::Closed, |message| Wake::Message(input, message))

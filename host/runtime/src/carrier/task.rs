@@ -66,14 +66,17 @@ pub enum Control {
     Drain,
 }
 
-/// Starts a thread. An error or a panic in it is reported as [`Event::Failed`].
+/// Starts a thread. An error or a panic in it is reported as [`Event::Failed`]. `span` says whose
+/// lines those are that it logs.
 pub fn spawn(
     name: String,
+    span: tracing::Span,
     events: Sender<Event>,
     body: impl FnOnce() -> Result<(), RunError> + Send + 'static,
 ) -> Result<JoinHandle<()>, RunError> {
     let task = name.clone();
     let run = move || {
+        let _entered = span.entered();
         let result = std::panic::catch_unwind(AssertUnwindSafe(body))
             .unwrap_or_else(|panic| Err(RunError::Bug(format!("task {task:?} panicked: {}", message_of(&*panic)))));
         if let Err(error) = result {

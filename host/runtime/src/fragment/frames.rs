@@ -3,9 +3,11 @@
 
 use super::keys::{KeySink, RowKeys};
 use crate::batch::Batch;
+use crate::measure::{Activity, Cell};
 use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState, StateError};
 use crate::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, Timers, data_frame, timer_frame};
 use std::ops::Range;
+use std::sync::Arc;
 use wasmill_abi::effects::TimerFamily;
 use wasmill_abi::{DecodeError, hash};
 use wasmill_core::plan::FunctionCall;
@@ -38,6 +40,7 @@ impl From<DecodeError> for FrameError {
 
 /// Builds frames. It holds nothing but memory that is used again from call to call.
 pub struct Frames {
+    cell: Arc<Cell>,
     frame: Vec<u8>,
     row_keys: RowKeys,
     grouper: Grouper,
@@ -48,9 +51,10 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// For a function with so many state slots.
-    pub fn new(slots: usize) -> Self {
+    /// For a function with so many state slots, whose times are counted in `cell`.
+    pub fn new(slots: usize, cell: Arc<Cell>) -> Self {
         Self {
+            cell,
             frame: Vec::new(),
             row_keys: RowKeys::default(),
             grouper: Grouper::new(),
@@ -73,7 +77,10 @@ impl Frames {
         let buffer = std::mem::take(&mut self.frame);
         let (frame, keys) = match (work, state) {
             (Work::Rows(batch), None) => {
-                (data_frame(buffer, info, &call.function.input, &call.columns, batch, range, None)?, 0)
+                let mut laps = self.cell.laps();
+                let frame = data_frame(buffer, info, &call.function.input, &call.columns, batch, range, None)?;
+                laps.lap(Activity::Boundary);
+                (frame, 0)
             }
             (Work::Rows(batch), Some(state)) => self.keyed(buffer, call, info, batch, range, state)?,
             (Work::Timers(family, due), Some(state)) => self.timers(buffer, call, info, (family, due), range, state)?,
@@ -97,6 +104,7 @@ impl Frames {
         range: Range<usize>,
         state: &mut KeyedState,
     ) -> Result<(Vec<u8>, u32), FrameError> {
+        let mut laps = self.cell.laps();
         self.grouper.clear();
         self.row_key.clear();
         self.row_key.reserve(range.len());
@@ -105,6 +113,7 @@ impl Frames {
         state.load(self.grouper.keys())?;
         let keys = self.grouper.keys().len();
         gather(state, keys, &mut self.values);
+        laps.lap(Activity::State);
         let values: Vec<_> = self.values.iter().map(bytes_of).collect();
         let section = KeySection {
             schema: call.function.key().expect("keyed functions have keys"),
@@ -114,6 +123,7 @@ impl Frames {
             state: &values,
         };
         let frame = data_frame(buffer, info, &call.function.input, &call.columns, batch, range, Some(&section))?;
+        laps.lap(Activity::Boundary);
         Ok((frame, keys as u32))
     }
 
@@ -126,6 +136,7 @@ impl Frames {
         range: Range<usize>,
         state: &mut KeyedState,
     ) -> Result<(Vec<u8>, u32), FrameError> {
+        let mut laps = self.cell.laps();
         let keys = range.len();
         self.timer_keys.clear();
         for (key, hash) in due.keys().iter().skip(range.start).take(keys) {
@@ -133,6 +144,7 @@ impl Frames {
         }
         state.load(&self.timer_keys)?;
         gather(state, keys, &mut self.values);
+        laps.lap(Activity::State);
         let values: Vec<_> = self.values.iter().map(bytes_of).collect();
         // At most one timer of a key is in a call, so timer i has key i.
         self.row_key.clear();
@@ -146,7 +158,9 @@ impl Frames {
         };
         let families = vec![family as u8; keys];
         let timers = Timers { times: &due.times()[range], families: &families };
-        Ok((timer_frame(buffer, info, timers, &section)?, keys as u32))
+        let frame = timer_frame(buffer, info, timers, &section)?;
+        laps.lap(Activity::Boundary);
+        Ok((frame, keys as u32))
     }
 }
 

@@ -8,6 +8,7 @@ use super::kept;
 use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::Batch;
+use crate::measure::{Activity, Cell};
 use crate::state::{DueTimers, KeyedState};
 use crate::wasm::frame::CallInfo;
 use crate::wasm::{Advice, CallError, Effects, EffectsReader, OutputRows, column_bytes};
@@ -35,6 +36,22 @@ pub struct Call<'c> {
     pub carrier: &'c mut dyn Carrier,
 }
 
+/// Where an operator's work is counted, and what its function reports of itself.
+pub struct Meter {
+    pub cell: Arc<Cell>,
+    pub reported: Arc<Metrics>,
+}
+
+impl Meter {
+    fn refused(&self, policy: OnError) {
+        match policy {
+            OnError::DeadLetter => self.cell.dead_letters.add(1),
+            OnError::Skip => self.cell.skipped.add(1),
+            OnError::Fail => {}
+        }
+    }
+}
+
 /// One function in one subtask.
 pub struct FunctionOperator {
     name: String,
@@ -45,7 +62,7 @@ pub struct FunctionOperator {
     guest: Guest,
     effects: EffectsReader,
     limits: Arc<Limits>,
-    metrics: Arc<Metrics>,
+    meter: Meter,
     /// Where the seeds of calls start.
     seed: u64,
     calls: u64,
@@ -73,18 +90,18 @@ impl FunctionOperator {
         guest: Guest,
         limits: Arc<Limits>,
         seed: u64,
-        metrics: Arc<Metrics>,
+        meter: Meter,
     ) -> Self {
         Self {
             effects: EffectsReader::new(&call.function),
-            frames: Frames::new(call.function.slots().len()),
+            frames: Frames::new(call.function.slots().len(), meter.cell.clone()),
             name: operator.name.clone(),
             call,
             input,
             event_time: operator.event_time,
             guest,
             limits,
-            metrics,
+            meter,
             seed,
             calls: 0,
         }
@@ -172,6 +189,7 @@ impl FunctionOperator {
                         }
                         Err(Failed::Stop(error)) => return Err(error),
                         Err(Failed::Call(error)) => {
+                            self.meter.cell.failed(error.kind());
                             let blamed = match error.advice() {
                                 Advice::Stop => return Err(self.stopped(error.to_string())),
                                 Advice::Retry if tries < TRANSIENT_WAITS.len() => {
@@ -196,7 +214,10 @@ impl FunctionOperator {
         if tries >= TRANSIENT_RENEW {
             self.guest.renew();
         }
-        Ok(call.carrier.pause(TRANSIENT_WAITS[tries])?)
+        let mut laps = self.meter.cell.laps();
+        let paused = call.carrier.pause(TRANSIENT_WAITS[tries]);
+        laps.lap(Activity::WaitRetry);
+        Ok(paused?)
     }
 
     /// One guest call over a part of the work. Nothing is applied.
@@ -219,8 +240,16 @@ impl FunctionOperator {
             FrameError::State(error) => Failed::Stop(error.into()),
             FrameError::Damaged(e) => Failed::Stop(self.stopped(format!("its stored state is damaged: {e}"))),
         })?;
-        let chunks = self.guest.call(self.frames.frame(), n)?;
-        Ok(self.effects.read(&chunks, n, keys).map_err(CallError::BadEffects)?)
+        let cell = &self.meter.cell;
+        cell.bytes_in.add(self.frames.frame().len() as u64);
+        let mut laps = cell.laps();
+        let called = self.guest.call(self.frames.frame(), n);
+        laps.lap(Activity::Guest);
+        let chunks = called?;
+        let effects = self.effects.read(&chunks, n, keys).map_err(CallError::BadEffects);
+        laps.lap(Activity::Boundary);
+        cell.bytes_out.add(chunks.iter().map(|c| c.bytes().len() as u64).sum());
+        Ok(effects?)
     }
 
     /// Applies everything that a successful call asked for. `start` is where its part begins.
@@ -233,6 +262,8 @@ impl FunctionOperator {
         dead: &mut DeadLetters,
         emitted: &mut Vec<Emitted>,
     ) -> Result<(), FragmentError> {
+        let cell = self.meter.cell.clone();
+        let mut laps = cell.laps();
         if let Some(state) = state {
             for change in effects.state() {
                 state.apply(change.slot.into(), change.key as usize, change.value);
@@ -244,6 +275,7 @@ impl FunctionOperator {
                     true => state.delete_timer(change.family, change.time, key),
                 }
             }
+            laps.lap(Activity::State);
         }
         let mut letters = Vec::new();
         for reject in &effects.rejects {
@@ -253,10 +285,11 @@ impl FunctionOperator {
             letters.extend(letter.map(|id| (id, reject.row)));
         }
         self.keep(letters, dead);
-        effects.metrics.iter().for_each(|(metric, report)| self.metrics.report(*metric, *report));
+        effects.metrics.iter().for_each(|(metric, report)| self.meter.reported.report(*metric, *report));
         for rows in effects.rows {
             emitted.push(Emitted { output: rows.output, batch: carry(work, start, rows, self.event_time) });
         }
+        laps.lap(Activity::Boundary);
         Ok(())
     }
 
@@ -277,6 +310,7 @@ impl FunctionOperator {
         reason: &Reason,
         dead: &mut DeadLetters,
     ) -> Result<Option<LetterId>, FragmentError> {
+        self.meter.refused(self.call.on_error);
         let letter = match self.call.on_error {
             OnError::Skip => {
                 tracing::debug!(operator = self.name, reason = reason.message, "a row was skipped");

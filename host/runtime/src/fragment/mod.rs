@@ -15,10 +15,12 @@ pub mod sink;
 use crate::batch::Batch;
 use crate::exchange::Closed;
 use crate::format::FormatError;
+use crate::measure::Cell;
 use crate::state::{Delta, DueTimers, KeyedState, StateError};
 use dead_letters::{DeadLetters, Letters};
 use function::FunctionOperator;
 use sink::SinkOperator;
+use std::sync::Arc;
 use std::time::Duration;
 use wasmill_abi::effects::TimerFamily;
 
@@ -55,6 +57,7 @@ impl From<Closed> for FragmentError {
 /// One operator with its edges.
 pub struct Node {
     pub operator: Operator,
+    pub cell: Arc<Cell>,
     /// For each output, where its rows go.
     pub edges: Vec<Vec<Edge>>,
 }
@@ -167,6 +170,8 @@ impl Fragment {
         if batch.rows() == 0 {
             return Ok(());
         }
+        self.nodes[node].cell.rows_in.add(batch.rows() as u64);
+        self.nodes[node].cell.batches.add(1);
         let emitted = match &mut self.nodes[node].operator {
             Operator::Source => vec![Emitted { output: 0, batch }],
             Operator::Sink(sink) => {
@@ -185,6 +190,7 @@ impl Fragment {
 
     fn deliver(&mut self, node: usize, emitted: Vec<Emitted>, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
         for Emitted { output, batch } in emitted {
+            self.nodes[node].cell.rows_out.add(batch.rows() as u64);
             for i in 0..self.nodes[node].edges[output].len() {
                 match self.nodes[node].edges[output][i] {
                     Edge::Node(next) => self.node(next, batch.clone(), carrier)?,
@@ -210,6 +216,9 @@ impl Fragment {
         }
         let dead_letters = self.dead.take(self.epoch);
         let state = self.state.as_mut().map(|s| s.take_delta(epoch));
+        if let (Some(state), Some(head)) = (&self.state, self.nodes.first()) {
+            head.cell.state.set(&state.stats(), state.cached_bytes());
+        }
         EpochPart { state, sinks, dead_letters }
     }
 

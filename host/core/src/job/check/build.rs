@@ -44,6 +44,7 @@ pub(super) fn plan(
         epoch: overrides.epoch.unwrap_or(spec.epoch),
         drain_timeout: spec.drain_timeout,
         key_groups: spec.key_groups.value,
+        metrics: spec.metrics,
         limits: spec.limits.clone(),
         operators,
         fragments,
