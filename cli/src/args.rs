@@ -17,7 +17,8 @@ Exit status:
 Examples:
   wasmill new my-function            a crate with a function, its tests and a job
   wasmill build my-function          compile it to a module and look at it
-  wasmill run my-function/job.yaml   run the job; after a crash, run it again";
+  wasmill run my-function/job.yaml   run the job; after a crash, run it again
+  wasmill top my-function/job.yaml   watch it, if it runs with --metrics";
 
 /// Runs streams of data through functions that are compiled to WebAssembly, exactly once.
 #[derive(Debug, Parser)]

@@ -181,7 +181,7 @@ fn summary_json(s: &Summary) -> Value {
         "skipped": p.skipped,
         "metrics": metrics_json(&p.metrics),
         "operators": measures::operators(&p.operators),
-        "epochs": measures::epochs(&p.epoch_totals),
+        "epoch_totals": measures::epochs(&p.epoch_totals),
         "epoch": p.epoch,
         "elapsed_ms": millis(p.elapsed),
         "finished": s.ended,

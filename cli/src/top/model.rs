@@ -38,7 +38,8 @@ pub struct OperatorView {
     /// Shares of the subtasks' time, from 0 to 1.
     pub guest: f64,
     pub boundary: f64,
-    pub state: f64,
+    /// Of keyed functions.
+    pub state: Option<f64>,
     /// All else that is work.
     pub other: f64,
     pub wait: f64,
@@ -100,7 +101,10 @@ impl OperatorView {
             let labels = [("operator", name), ("activity", activity)];
             rise("wasmill_operator_time_seconds_total", &labels) / (seconds * subtasks.max(1.0))
         };
-        let known = ["guest", "boundary", "state"].map(share);
+        let [guest, boundary] = ["guest", "boundary"].map(share);
+        let state_labels = [("operator", name), ("activity", "state")];
+        let is_keyed = after.value("wasmill_operator_time_seconds_total", &state_labels).is_some();
+        let state = is_keyed.then(|| share("state"));
         let wait: f64 = WAITS.iter().map(|w| share(w)).sum();
         let all = rise("wasmill_operator_time_seconds_total", &own) / (seconds * subtasks.max(1.0));
         let queued = after.value("wasmill_operator_queue_messages", &own);
@@ -112,10 +116,10 @@ impl OperatorView {
             rows_in_per_second: rate("wasmill_operator_input_rows_total"),
             rows_out_per_second: rate("wasmill_operator_output_rows_total"),
             batches_per_second: rate("wasmill_operator_batches_total"),
-            guest: known[0],
-            boundary: known[1],
-            state: known[2],
-            other: (all - wait - known.iter().sum::<f64>()).max(0.0),
+            guest,
+            boundary,
+            state,
+            other: (all - wait - guest - boundary - state.unwrap_or(0.0)).max(0.0),
             wait,
             queue: queued.zip(after.value("wasmill_operator_queue_capacity_messages", &own)),
             lag: after.value("wasmill_operator_watermark_timestamp_seconds", &own).map(|at| now - at),
@@ -127,7 +131,7 @@ impl OperatorView {
 
     /// What is not waiting.
     pub fn busy(&self) -> f64 {
-        self.guest + self.boundary + self.state + self.other
+        self.guest + self.boundary + self.state.unwrap_or(0.0) + self.other
     }
 }
 

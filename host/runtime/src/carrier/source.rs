@@ -78,18 +78,23 @@ impl SourceSubtask {
     }
 
     fn listen(&self) -> Heard {
-        let mut laps = self.worker.cell.laps();
         let received = if !self.may_read() {
-            self.control.recv().map_err(|_| TryRecvError::Disconnected)
+            let mut laps = self.worker.cell.laps();
+            let received = self.control.recv();
+            let has_more = !self.ended && !self.draining;
+            laps.lap(if has_more { Activity::WaitCommit } else { Activity::WaitInput });
+            received.map_err(|_| TryRecvError::Disconnected)
         } else if let Some(due) = self.pace.as_ref().map(Pace::due).filter(|due| *due > Instant::now()) {
-            self.control.recv_deadline(due).map_err(|e| match e {
+            let mut laps = self.worker.cell.laps();
+            let received = self.control.recv_deadline(due);
+            laps.lap(Activity::WaitInput);
+            received.map_err(|e| match e {
                 RecvTimeoutError::Timeout => TryRecvError::Empty,
                 RecvTimeoutError::Disconnected => TryRecvError::Disconnected,
             })
         } else {
             self.control.try_recv()
         };
-        laps.lap(if self.ended || self.may_read() { Activity::WaitInput } else { Activity::WaitCommit });
         match received {
             Ok(control) => Heard::Control(control),
             Err(TryRecvError::Empty) => Heard::Nothing,
