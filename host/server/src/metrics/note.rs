@@ -3,7 +3,7 @@
 //! nobody answers there.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,13 @@ impl Note {
     pub fn write(state_dir: &Path, address: SocketAddr) -> io::Result<Self> {
         let path = state_dir.join(FILE);
         let draft = state_dir.join(format!("{FILE}.new"));
-        fs::write(&draft, format!("{}\n", url(address)))?;
+        // Of a link that somebody has put there, the link goes, and not what it points to.
+        match fs::remove_file(&draft) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).open(&draft)?;
+        file.write_all(format!("{}\n", url(address)).as_bytes())?;
         fs::rename(&draft, &path)?;
         Ok(Self { path })
     }
@@ -49,7 +55,6 @@ fn url(address: SocketAddr) -> String {
 
 /// What the job that uses this directory noted; `None` when there is no note.
 pub fn url_of_running(state_dir: &Path) -> io::Result<Option<String>> {
-    use std::io::Read;
     let file = match fs::File::open(state_dir.join(FILE)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
