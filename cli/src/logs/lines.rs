@@ -85,7 +85,8 @@ fn now() -> String {
 }
 
 fn json_line(time: &str, level: &str, target: &str, fields: &Fields) -> String {
-    let mut line: Map<String, Value> = fields.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let mut line: Map<String, Value> =
+        fields.0.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     line.insert("timestamp".to_owned(), json!(time));
     line.insert("level".to_owned(), json!(level));
     line.insert("target".to_owned(), json!(target));

@@ -36,7 +36,9 @@ pub struct LogArgs {
 pub fn start(args: &LogArgs, terminal: &Terminal) -> Result<(), Failure> {
     let text = directives(args, |variable| std::env::var(variable).ok());
     let filter = EnvFilter::try_new(&text).map_err(|e| {
-        Failure::usage(format!("the log filter {text:?} is wrong: {e}; write for example `info`, or `warn,guest=debug`"))
+        Failure::usage(format!(
+            "the log filter {text:?} is wrong: {e}; write for example `info`, or `warn,guest=debug`"
+        ))
     })?;
     let lines = Lines::new(args.log_format, args.operators.clone(), terminal.clone());
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();

@@ -7,8 +7,21 @@ use serde_json::{Map, Value, json};
 use wasmill_core::printable::one_line;
 
 const HEADINGS: [&str; 15] = [
-    "OPERATOR", "KIND", "SUB", "ROWS IN/S", "ROWS OUT/S", "BATCH/S", "GUEST", "BOUND", "STATE", "OTHER", "WAIT", "QUEUE",
-    "BEHIND", "TRAPS", "DEAD",
+    "OPERATOR",
+    "KIND",
+    "SUB",
+    "ROWS IN/S",
+    "ROWS OUT/S",
+    "BATCH/S",
+    "GUEST",
+    "BOUND",
+    "STATE",
+    "OTHER",
+    "WAIT",
+    "QUEUE",
+    "BEHIND",
+    "TRAPS",
+    "DEAD",
 ];
 /// Columns that are text, and start at the left.
 const LEFT: usize = 2;
@@ -27,7 +40,8 @@ fn head(view: &View, history: &[f64], width: usize, palette: Palette) -> Vec<Str
     let rows = format!("{} rows/s", grouped(view.rows_per_second as u64));
     let process = format!("{:.2} cores  {} in memory", view.cores, bytes(view.resident_bytes));
     let mut lines = vec![format!("{title}  epoch {}  {rows}  {process}", view.epoch)];
-    let phases = PHASES.iter().zip(view.phases).map(|(name, time)| format!("{name} {}", time.map_or("-".into(), millis)));
+    let phases =
+        PHASES.iter().zip(view.phases).map(|(name, time)| format!("{name} {}", time.map_or("-".into(), millis)));
     lines.push(format!(
         "epochs  {:.1}/s  {}/s written  {} uncommitted  mean: {}",
         view.epochs_per_second,
@@ -187,7 +201,10 @@ mod tests {
             rows_per_second: 1_234_567.0,
             cores: 1.5,
             resident_bytes: 143.0 * 1024.0 * 1024.0,
-            operators: vec![operator("in", "source", None, None), operator("clean", "function", Some((3.0, 16.0)), Some(9.5))],
+            operators: vec![
+                operator("in", "source", None, None),
+                operator("clean", "function", Some((3.0, 16.0)), Some(9.5)),
+            ],
         }
     }
 

@@ -4,5 +4,5 @@
 pub mod client;
 pub mod draw;
 pub mod model;
-pub mod screen;
 pub mod scrape;
+pub mod screen;

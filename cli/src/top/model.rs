@@ -168,9 +168,7 @@ impl Order {
 
     /// The most comes first; equal ones stay as they stand in the plan.
     pub fn sort(self, operators: &mut [OperatorView]) {
-        let by = |of: fn(&OperatorView) -> f64| {
-            move |a: &OperatorView, b: &OperatorView| of(b).total_cmp(&of(a))
-        };
+        let by = |of: fn(&OperatorView) -> f64| move |a: &OperatorView, b: &OperatorView| of(b).total_cmp(&of(a));
         match self {
             Order::Plan => {}
             Order::Busy => operators.sort_by(by(OperatorView::busy)),

@@ -85,7 +85,8 @@ fn metrics(args: &Args) -> Result<Option<SocketAddr>, Failure> {
     let reach = if args.metrics_remote { Reach::Network } else { Reach::ThisMachine };
     let address = args.metrics.as_deref().map(|text| listen::parse(text, reach)).transpose();
     address.map_err(|e| {
-        let next = if matches!(e, ListenError::NotThisMachine(_)) { "; add --metrics-remote to allow that" } else { "" };
+        let next =
+            if matches!(e, ListenError::NotThisMachine(_)) { "; add --metrics-remote to allow that" } else { "" };
         Failure::new(Status::Usage, anyhow::anyhow!("--metrics: {e}{next}"))
     })
 }

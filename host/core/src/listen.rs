@@ -15,7 +15,9 @@ pub enum Reach {
 /// Why an address is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListenError {
-    #[error("`{0}` is no address to listen at: write a port such as `9464`, or an IP address with a port such as `127.0.0.1:9464`")]
+    #[error(
+        "`{0}` is no address to listen at: write a port such as `9464`, or an IP address with a port such as `127.0.0.1:9464`"
+    )]
     Unreadable(String),
     #[error("{0} can be reached from other machines, and metrics are shown to whoever asks")]
     NotThisMachine(SocketAddr),

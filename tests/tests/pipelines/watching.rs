@@ -126,7 +126,10 @@ fn metrics_top_and_summary_agree_with_what_the_job_did() {
     let summary = ended.stderr.lines().last().expect("a summary is told");
     let summary: Value = serde_json::from_str(summary).expect("it is JSON");
     let ledger = &summary["operators"]["ledger"];
-    assert_eq!((&ledger["rows_in"], &ledger["rows_out"], &ledger["dead_letters"]), (&1005.into(), &1000.into(), &5.into()));
+    assert_eq!(
+        (&ledger["rows_in"], &ledger["rows_out"], &ledger["dead_letters"]),
+        (&1005.into(), &1000.into(), &5.into())
+    );
     assert_eq!(summary["operators"]["transfers"]["rows_in"], 1006);
     assert!(ledger["time_s"]["guest"].as_f64().is_some_and(|s| s > 0.0), "{ledger}");
     assert!(summary["epoch_totals"]["phases"]["commit"]["count"].as_u64().is_some_and(|n| n >= 1), "{summary}");

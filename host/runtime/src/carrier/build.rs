@@ -244,7 +244,8 @@ impl Builder<'_, '_> {
             parallelism: operator.parallelism,
             config: call.config.clone(),
         };
-        let log = guest_log(&self.plan.job, &operator.name, subtask, self.limits.log_lines_per_second, meter.cell.clone());
+        let log =
+            guest_log(&self.plan.job, &operator.name, subtask, self.limits.log_lines_per_second, meter.cell.clone());
         let guest = Guest::open(factory.clone(), open, self.limits.clone(), log)
             .map_err(|e| RunError::Open { operator: operator.name.clone(), source: Box::new(e) })?;
         let input = &operator.inputs[0];

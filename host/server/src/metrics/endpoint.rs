@@ -39,8 +39,7 @@ impl Listener {
     /// The system gives no thread.
     pub fn serve(self, exposition: Exposition) -> io::Result<Endpoint> {
         let address = self.0.local_addr()?;
-        let shared =
-            Arc::new(Shared { exposition, stopping: AtomicBool::new(false), clients: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { exposition, stopping: AtomicBool::new(false), clients: AtomicUsize::new(0) });
         let serving = Arc::clone(&shared);
         let body = move || accept(&self.0, &serving);
         let thread = std::thread::Builder::new().name("metrics".into()).spawn(body)?;

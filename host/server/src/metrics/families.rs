@@ -272,7 +272,10 @@ mod tests {
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
             assert_eq!(family.kind == Kind::Counter, name.ends_with("_total"), "{name}");
             // Whatever is of a job says of which.
-            assert!(!name.starts_with("wasmill_") || family.labels.contains(&"job") || name == "wasmill_build_info", "{name}");
+            assert!(
+                !name.starts_with("wasmill_") || family.labels.contains(&"job") || name == "wasmill_build_info",
+                "{name}"
+            );
         }
     }
 }

@@ -48,6 +48,9 @@ mod tests {
     #[test]
     fn fields_are_found_by_name() {
         let status = "Name:\tx\nVmRSS:\t  2048 kB\nThreads:\t7\n";
-        assert_eq!((field(status, "VmRSS:"), field(status, "Threads:"), field(status, "No:")), (Some(2048), Some(7), None));
+        assert_eq!(
+            (field(status, "VmRSS:"), field(status, "Threads:"), field(status, "No:")),
+            (Some(2048), Some(7), None)
+        );
     }
 }
