@@ -140,12 +140,15 @@ pub(crate) struct KeyedRunner<F: Keyed> {
     state: F::State,
     effects: Effects<F::Out>,
     ctx: KeyedContext,
+    /// Some slot has a time to live.
+    expires: bool,
 }
 
 impl<F: Keyed> KeyedRunner<F> {
     pub(crate) fn new(function: F) -> Self {
         let ctx = KeyedContext::new(F::METRICS.len());
-        Self { function, state: F::State::create(), effects: Effects::new(), ctx }
+        let expires = F::State::slots().iter().any(|slot| slot.ttl.is_some());
+        Self { function, state: F::State::create(), effects: Effects::new(), ctx, expires }
     }
 
     fn rows(&mut self, frame: &Frame<'_>, push: Push<'_>) -> Result<(), Error> {
@@ -157,7 +160,11 @@ impl<F: Keyed> KeyedRunner<F> {
         let row_keys = checked_keys(frame, Tag::RowKey, frame.header.rows)?;
         for (row, key) in row_keys.iter().enumerate() {
             let key = u32::from_le_bytes(*key);
-            self.enter(row as u32, key, times.map(|t| i64::from_le_bytes(t[row])));
+            let time = times.map(|t| i64::from_le_bytes(t[row]));
+            self.enter(row as u32, key, time);
+            if self.expires {
+                crate::ttl::enter(frame.header.watermark, time, frame.header.now);
+            }
             let mark = self.ctx.timers.len();
             let (key, values) = (F::Key::read(&keys, key as usize), F::In::read(&columns, row));
             let out = &mut self.effects.outputs;
@@ -180,6 +187,10 @@ impl<F: Keyed> KeyedRunner<F> {
             let family = TimerFamily::from_code(families[i][0])
                 .ok_or_else(|| Error::incompatible(format_args!("timer family {} is unknown", families[i][0])))?;
             self.enter(i as u32, key, Some(time));
+            if self.expires {
+                let event_time = (family == TimerFamily::Event).then_some(time);
+                crate::ttl::enter(frame.header.watermark, event_time, frame.header.now);
+            }
             let mark = self.ctx.timers.len();
             let key = F::Key::read(&keys, key as usize);
             let timer = Timer { time: Timestamp::from_micros(time), family };

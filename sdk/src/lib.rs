@@ -67,7 +67,7 @@
 //!   `RandomState` of `std::collections::HashMap` has fixed seeds there, so the order of a map's
 //!   items is the same in every run; it still differs between the native harness and the guest, so
 //!   never let it reach an output.
-//! - Only state in slots ([`Value`]) survives. Fields of the function's struct are a cache: the host
+//! - Only state in slots ([`Value`], [`MapState`], [`ListState`], [`MergeState`]) survives. Fields of the function's struct are a cache: the host
 //!   may drop an instance between any two batches and open a new one.
 //! - A row whose handling returns [`Error::reject`] leaves no trace but a dead letter: its outputs,
 //!   state writes and timers are undone. The other rows of its batch go on.
@@ -83,10 +83,16 @@ mod columns;
 mod config;
 mod context;
 mod effects;
+mod entries;
+mod entry_key;
 mod fault;
+mod host;
 mod keyed;
+mod list_state;
 pub mod log;
 mod map;
+mod map_state;
+mod merge_state;
 mod metric;
 pub mod module;
 mod output;
@@ -96,6 +102,7 @@ mod state;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;
+mod ttl;
 mod value;
 
 #[cfg(target_arch = "wasm32")]
@@ -104,9 +111,13 @@ pub mod guest;
 
 pub use config::{Config, Setting, Settings};
 pub use context::{Context, KeyedContext, OpenContext};
+pub use entry_key::{EntryKey, MapKey};
 pub use fault::{Error, Fault, OrError};
 pub use keyed::{Keyed, Timer};
+pub use list_state::{ListState, ListValues};
 pub use map::Map;
+pub use map_state::{MapEntries, MapState};
+pub use merge_state::{CounterState, Max, MaxState, Merge, MergeState, Min, MinState, Sum};
 pub use metric::{Counter, Gauge, MetricDef};
 pub use output::{Emit, Outputs};
 pub use row::{Row, RowOf};
@@ -128,7 +139,8 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Config, Context, Counter, Emit, Error, Gauge, Keyed, KeyedContext, Map, MetricDef, OpenContext, OrError,
+        Config, Context, Counter, CounterState, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map, MapState,
+        MaxState, MetricDef, MinState, OpenContext, OrError,
         Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp, Value,
     };
     pub use crate::{debug, error, info, trace, warn};
@@ -145,6 +157,6 @@ pub mod rt {
     pub use crate::state::{Cells, Older, Stored, older, shape_taken};
     pub use wasmill_abi::block::{Block, BlockWriter};
     pub use wasmill_abi::effects::EffectsWriter;
-    pub use wasmill_abi::manifest::{ConfigField, Output, Slot, SlotKind};
+    pub use wasmill_abi::manifest::{ConfigField, Output, Slot, SlotKind, Ttl, TtlFrom};
     pub use wasmill_abi::{DecodeError, Field, Schema, Type};
 }

@@ -8,17 +8,18 @@ use serde::de::DeserializeOwned;
 use wasmill_abi::Shape;
 use wasmill_abi::effects::{EffectsWriter, state_schema};
 use wasmill_abi::frame::Frame;
-use wasmill_abi::manifest::{OlderValues, Slot, SlotValues};
+use wasmill_abi::manifest::{OlderValues, Slot, SlotValues, Ttl};
 use wasmill_abi::wire::get_varint;
 
 use crate::Error;
 use crate::shape::shape_of;
 
-/// The state of a key: a struct of [`Value`](crate::Value)s with `#[derive(Slots)]`, whose slots are named like
-/// its fields. `()` is no state. See [`Value`](crate::Value) for an example.
+/// The state of a key: a struct with `#[derive(Slots)]` of [`Value`](crate::Value)s, [`MapState`](crate::MapState)s,
+/// [`ListState`](crate::ListState)s and [`MergeState`](crate::MergeState)s, whose slots are named like its fields. `()`
+/// is no state. See [`Value`](crate::Value) for an example.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of state slots",
-    note = "use a struct of Value fields with #[derive(Slots)], or () for none"
+    note = "use a struct of Value, MapState, ListState or CounterState fields with #[derive(Slots)], or () for none"
 )]
 pub trait Slots: Sized {
     /// The slots, in the order of their ids.
@@ -71,6 +72,8 @@ pub trait Cells {
     fn slot(name: &str, version: u32, type_name: &str, older: &[Older<Self::Value>]) -> Slot;
     /// `older` is as for `slot`.
     fn create(name: &'static str, version: u32, older: &'static [Older<Self::Value>]) -> Self;
+    /// What is stored lives that long.
+    fn set_ttl(&mut self, ttl: Ttl);
     fn load(&mut self, id: u16, stored: &Stored<'_>) -> Result<(), Error>;
     fn select(&mut self, key: usize);
     fn undo(&mut self);

@@ -10,11 +10,12 @@ use std::cell::OnceCell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasmill_abi::effects::EffectsWriter;
-use wasmill_abi::manifest::{Slot, SlotKind};
+use wasmill_abi::manifest::{Slot, SlotKind, Ttl};
 use wasmill_abi::wire::put_varint;
 
 use crate::Error;
 use crate::state::{Cells, Older, Stored, StoredValues, read_versioned, values_of};
+use crate::ttl::Stamps;
 
 /// A value per key that survives crashes and upgrades.
 ///
@@ -78,6 +79,14 @@ use crate::state::{Cells, Older, Stored, StoredValues, read_versioned, values_of
 /// assert_eq!(test.state(User { user: 1 }).visits.get(), Some(&3));
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// # A time to live
+///
+/// `#[slot(ttl = "24h")]` lets a value go a day after it was written last: then it is absent, and its
+/// space is given back. With `since = create` the day counts from the first write. The clock is event
+/// time: the row's own, compared with the watermark; with `clock = processing` it is the host's. All
+/// kinds of state take these options; in a [`MapState`](crate::MapState) or
+/// [`ListState`](crate::ListState) each entry has a time of its own.
 ///
 /// # A type that changed
 ///
@@ -147,6 +156,8 @@ pub struct Value<T: 'static> {
     entries: Vec<Entry<T>>,
     key: usize,
     before: Before<T>,
+    /// For a slot with a time to live.
+    stamps: Option<Box<Stamps>>,
     fault: OnceCell<Error>,
 }
 
@@ -203,7 +214,10 @@ impl<T: Serialize + DeserializeOwned + Clone + 'static> Value<T> {
     where
         T: Default,
     {
-        self.get();
+        let over = self.get().is_some();
+        if self.stamps.is_some() {
+            self.stamp(Some(over));
+        }
         let entry = &mut self.entries[self.key];
         if self.before.found == Found::Untouched {
             self.before.keep_clone(entry);
@@ -217,12 +231,36 @@ impl<T: Serialize + DeserializeOwned + Clone + 'static> Value<T> {
 
     #[inline]
     fn replace(&mut self, value: Option<T>) {
+        if self.stamps.is_some() {
+            let over = match self.entries[self.key].value.get() {
+                Some(value) => value.is_some(),
+                None => !self.stored.get(self.key).is_empty(),
+            };
+            self.stamp(value.is_some().then_some(over));
+        }
         let entry = &mut self.entries[self.key];
         let old = std::mem::replace(&mut entry.value, OnceCell::from(value));
         if self.before.found == Found::Untouched {
             self.before.keep(old.into_inner(), entry.dirty);
         }
         entry.dirty = true;
+    }
+
+    /// Before a write: `Some` tells of a value whether it stands over another one.
+    fn stamp(&mut self, over: Option<bool>) {
+        let Some(stamps) = &mut self.stamps else { return };
+        if self.before.found == Found::Untouched {
+            stamps.keep(self.key);
+        }
+        if let Some(over) = over {
+            stamps.write(self.key, over);
+        }
+    }
+
+    /// What is stored of a value: without its stamp, if it has one.
+    fn stored(&self, key: usize) -> &[u8] {
+        let bytes = self.stored.get(key);
+        if self.stamps.is_some() && !bytes.is_empty() { bytes.get(8..).unwrap_or(&[0xff]) } else { bytes }
     }
 
     #[cold]
@@ -234,7 +272,7 @@ impl<T: Serialize + DeserializeOwned + Clone + 'static> Value<T> {
 
     #[inline(never)]
     fn decode<'s>(&'s self, entry: &'s Entry<T>) -> Option<&'s T> {
-        let value = match self.stored.get(self.key) {
+        let value = match self.stored(self.key) {
             [] => None,
             bytes => read_versioned(bytes, self.version, self.older).map_err(|problem| self.fail(problem)).ok(),
         };
@@ -315,11 +353,18 @@ impl<T: Serialize + DeserializeOwned + Clone + 'static> Cells for Value<T> {
     fn create(name: &'static str, version: u32, older: &'static [Older<T>]) -> Self {
         let before = Before { found: Found::Untouched, dirty: false, value: None };
         let (stored, entries) = (StoredValues::default(), Vec::new());
-        Self { name, version, older, stored, entries, key: 0, before, fault: OnceCell::new() }
+        Self { name, version, older, stored, entries, key: 0, before, stamps: None, fault: OnceCell::new() }
+    }
+
+    fn set_ttl(&mut self, ttl: Ttl) {
+        self.stamps = Some(Box::new(Stamps::new(ttl)));
     }
 
     fn load(&mut self, id: u16, stored: &Stored<'_>) -> Result<(), Error> {
         let keys = self.stored.load(id, stored)?;
+        if let Some(stamps) = &mut self.stamps {
+            stamps.load(keys);
+        }
         self.entries.clear();
         self.entries.resize_with(keys, || Entry { value: OnceCell::new(), dirty: false });
         self.before.found = Found::Untouched;
@@ -338,6 +383,9 @@ impl<T: Serialize + DeserializeOwned + Clone + 'static> Cells for Value<T> {
             Found::Untouched => return,
             _ => &mut self.entries[self.key],
         };
+        if let Some(stamps) = &mut self.stamps {
+            stamps.undo(self.key);
+        }
         entry.dirty = self.before.dirty;
         entry.value = match self.before.found {
             Found::Present => OnceCell::from(self.before.value.take()),
@@ -357,7 +405,12 @@ impl<T: Serialize + DeserializeOwned + Clone + 'static> Cells for Value<T> {
         for (key, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.dirty) {
             let start = bytes.len();
             match entry.value.get() {
-                Some(Some(value)) => self.encode(value, &mut bytes)?,
+                Some(Some(value)) => {
+                    if let Some(stamps) = &self.stamps {
+                        bytes.extend_from_slice(&stamps.of(key, self.stored.get(key)));
+                    }
+                    self.encode(value, &mut bytes)?;
+                }
                 _ if self.stored.get(key).is_empty() => continue,
                 _ => {}
             }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use wasmill_abi::manifest::{Slot, SlotKind};
 use wasmill_abi::{hash, key};
 use wasmill_runtime::state::{Database, Identity, KeySet, KeyedState, Store};
 use wasmill_tests::{Random, Running, TestJob, module, until};
@@ -68,7 +69,7 @@ fn read_so_far(db: &Database) -> Totals {
 /// What the committed state of the ledger says was counted, behind the exchange.
 fn counted_so_far(db: Arc<Database>) -> Totals {
     let store: Arc<dyn Store> = db;
-    let slots = ["balance".to_owned()];
+    let slots = [Slot::new("balance", SlotKind::Value, 1, "Sum")];
     let mut state = KeyedState::open(store, "ledger", &slots, 0..KEY_GROUPS, KEY_GROUPS, 1 << 20).expect("it opens");
     let mut keys = KeySet::new();
     for account in 0..ACCOUNTS {

@@ -5,9 +5,12 @@ use crate::terminal::{Palette, Terminal, grouped};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 use wasmill_abi::Schema;
-use wasmill_abi::manifest::{ConfigField, ConfigValue, Function, MetricKind};
+use wasmill_abi::effects::TimerFamily;
+use wasmill_abi::manifest::{ConfigField, ConfigValue, Function, MetricKind, Slot, SlotKind, Ttl, TtlFrom};
 use wasmill_core::printable::{lines, one_line};
+use wasmill_core::units::format_duration;
 use wasmill_server::modules::ModuleReport;
 
 /// Where the second column starts, and where lines end if they can.
@@ -52,7 +55,7 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
         line(out, "output", &format!("{}  {}", output.name, columns(&output.schema)));
     }
     for slot in function.slots() {
-        line(out, "state", &format!("{}: {}, version {}", slot.name, slot.type_name, slot.version));
+        line(out, "state", &slot_text(slot));
     }
     for setting in &function.config {
         line(out, "setting", setting_text(setting).trim_end());
@@ -94,6 +97,53 @@ fn wrapped<'a>(items: impl Iterator<Item = &'a str>, separator: &str, indent: us
     out
 }
 
+/// A plain value is the usual case and needs no word.
+fn slot_text(slot: &Slot) -> String {
+    let kind = match slot.kind {
+        SlotKind::Value => String::new(),
+        kind => format!("{} of ", slot_kind(kind)),
+    };
+    let mut text = format!("{}: {kind}{}, version {}", slot.name, slot.type_name, slot.version);
+    if let Some(ttl) = &slot.ttl {
+        let (since, clock) = ttl_words(ttl);
+        let time = format_duration(Duration::from_micros(ttl.micros));
+        let _ = write!(text, ", lives {time} since its {since}, by {clock} time");
+    }
+    text
+}
+
+fn slot_kind(kind: SlotKind) -> &'static str {
+    match kind {
+        SlotKind::Value => "value",
+        SlotKind::Map => "map",
+        SlotKind::List => "list",
+        SlotKind::Sum => "sum",
+        SlotKind::Min => "min",
+        SlotKind::Max => "max",
+    }
+}
+
+fn ttl_words(ttl: &Ttl) -> (&'static str, &'static str) {
+    let since = match ttl.from {
+        TtlFrom::Create => "create",
+        TtlFrom::Update => "update",
+    };
+    let clock = match ttl.clock {
+        TimerFamily::Event => "event",
+        TimerFamily::Processing => "processing",
+    };
+    (since, clock)
+}
+
+fn slot_json(slot: &Slot) -> Value {
+    let ttl = slot.ttl.as_ref().map(|ttl| {
+        let (since, clock) = ttl_words(ttl);
+        json!({ "micros": ttl.micros, "since": since, "clock": clock })
+    });
+    let (kind, version) = (slot_kind(slot.kind), slot.version);
+    json!({ "name": slot.name, "kind": kind, "type": slot.type_name, "version": version, "ttl": ttl })
+}
+
 fn setting_text(setting: &ConfigField) -> String {
     let value = match &setting.default {
         Some(default) => format!(" = {default}"),
@@ -126,7 +176,7 @@ fn json(report: &ModuleReport, path: &Path) -> Value {
 
 fn function_json(function: &Function) -> Value {
     let outputs = function.outputs.iter().map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema) }));
-    let slots = function.slots().iter().map(|s| json!({ "name": s.name, "type": s.type_name, "version": s.version }));
+    let slots = function.slots().iter().map(slot_json);
     let settings = function.config.iter().map(|c| {
         let default = c.default.as_ref().map(value_json);
         json!({ "name": c.name, "type": c.ty.name(), "default": default, "optional": c.optional, "doc": c.doc })

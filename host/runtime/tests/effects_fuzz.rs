@@ -20,13 +20,19 @@ const KEYS: u32 = 2;
 
 /// The function for which the seeds are in order.
 fn function() -> Function {
-    let slot = |name: &str| Slot::new(name, SlotKind::Value, 1, "");
+    let slot = |name: &str, kind| Slot::new(name, kind, 1, "");
+    let slots = vec![
+        slot("a", SlotKind::Value),
+        slot("b", SlotKind::Value),
+        slot("c", SlotKind::Map),
+        slot("d", SlotKind::Sum),
+    ];
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
     let output = |name: &str, schema| Output { name: name.to_owned(), schema };
     Function {
         name: "hostile".to_owned(),
         doc: String::new(),
-        kind: FunctionKind::Keyed { key: seeds::key_schema(), slots: vec![slot("a"), slot("b")] },
+        kind: FunctionKind::Keyed { key: seeds::key_schema(), slots },
         input: seeds::key_schema(),
         outputs: vec![output("every", seeds::everything()), output("pair", seeds::key_schema())],
         config: Vec::new(),
@@ -54,6 +60,16 @@ fn check(function: &Function, effects: &Effects) {
         assert!(change.slot < 2 && change.key < KEYS);
         assert!(change.value.is_none_or(|value| value.iter().map(|b| usize::from(*b)).sum::<usize>() < 1 << 30));
     }
+    for record in effects.entries() {
+        for change in record.changes() {
+            assert!(change.key < KEYS);
+            match record.slot {
+                2 => assert!(change.entry.is_some() || change.value.is_none(), "an entry of a map has a key"),
+                3 => assert!(change.entry.is_none() && change.value.is_none_or(|operand| operand.len() == 8)),
+                other => panic!("slot {other} has no entries"),
+            }
+        }
+    }
     assert!(effects.timers.iter().all(|timer| timer.key < KEYS));
     assert!(effects.rejects.iter().all(|reject| reject.row < ROWS));
     assert!(effects.metrics.iter().all(|(metric, _)| *metric < 2));
@@ -80,7 +96,7 @@ fn hostile_chunks_yield_nothing_that_breaks_the_schema() {
         }
     };
     let report = engine::run(&Target { name: "effects, in the host", corpus, seeds, repair, check: &read });
-    for words in ["fine", "UTF#", "do not rise", "output # of #"] {
+    for words in ["fine", "UTF#", "do not rise", "output # of #", "is no value"] {
         let outcomes: Vec<_> = report.outcomes.keys().collect();
         let any = outcomes.iter().any(|outcome| outcome.replace("UTF-#", "UTF#").contains(words));
         assert!(any, "no input reached {words:?}: {outcomes:#?}");

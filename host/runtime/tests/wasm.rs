@@ -75,8 +75,10 @@ fn misbehave(action: &str, limits: &Limits) -> CallError {
 }
 
 #[test]
-fn it_asks_for_nothing_but_effects_and_log() {
-    assert_eq!(PROBE.imports(), ["wasmill:function/effects@0.1.0", "wasmill:function/log@0.1.0"]);
+fn it_asks_for_nothing_but_effects_log_and_state() {
+    // One of its functions reads maps, so the module asks for `state`.
+    let asked = ["effects", "log", "state"].map(|name| format!("wasmill:function/{name}@0.1.0"));
+    assert_eq!(PROBE.imports(), asked);
 }
 
 #[test]
@@ -145,7 +147,7 @@ fn a_keyed_function_gets_and_gives_state() {
     ];
     let batch = batch("ledger", columns);
     let empty = Bytes { offsets: &[0, 0, 0], bytes: &[] };
-    let state = vec![empty; function.slots().len()];
+    let state: Vec<_> = (0..function.slots().len() as u16).map(|slot| (slot, empty)).collect();
     let keyed = KeySection {
         schema: function.key().expect("it is keyed"),
         keys: 2,

@@ -15,6 +15,11 @@
 //! | 3 timers | 0 | entries | 0 | `i64` microseconds, `u32` key padded to 8, `u8` flags: bit 0 processing time, bit 1 delete |
 //! | 4 reject | 0 | input row | code | UTF-8 message |
 //! | 5 metric | metric | 0 | 0 | counters: `u64` to add; gauges: `f64` to set |
+//! | 6 entries | slot | entries | 0 | `u32` key per entry, padded to 8; a block of two nullable bytes columns: the entry's own key, and its value |
+//!
+//! Entries change slots that are no values, in their order. With both parts, one is put into a map;
+//! with a key alone, it is removed. With a value alone, it is appended to a list, or merged into a
+//! merge slot; with neither, everything of that key of the frame is removed.
 //!
 //! A kind with bit 15 set is optional: a host that does not know it skips it. Any other unknown
 //! kind fails the batch. "Input row" is the index of a timer in a timer frame.
@@ -39,10 +44,26 @@ const STATE: u16 = 2;
 const TIMERS: u16 = 3;
 const REJECT: u16 = 4;
 const METRIC: u16 = 5;
+const ENTRIES: u16 = 6;
 
 /// The schema of state blocks: one nullable bytes column.
 pub fn state_schema() -> Schema {
     Schema::new(vec![Field::new("value", Type::Binary, true)])
+}
+
+/// The schema of blocks of entries: two nullable bytes columns.
+pub fn entries_schema() -> Schema {
+    Schema::new(vec![Field::new("key", Type::Binary, true), Field::new("value", Type::Binary, true)])
+}
+
+/// One change of a map, a list or a merge slot; the module says what its parts mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryChange<'a> {
+    /// The index of a key of the frame.
+    pub key: u32,
+    /// The key of an entry of a map.
+    pub entry: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
 }
 
 /// Which clock a timer waits for.
@@ -137,21 +158,17 @@ impl EffectsWriter {
     pub fn state(&mut self, slot: u16, entries: &[(u32, Option<&[u8]>)]) {
         self.record(STATE, slot, entries.len() as u32, 0, |out| {
             put_u32s(out, entries.iter().map(|e| e.0));
-            let mut block = BlockWriter::new(out, entries.len(), 3);
-            let mut validity = vec![0u8; entries.len().div_ceil(8)];
-            for (i, _) in entries.iter().enumerate().filter(|(_, e)| e.1.is_some()) {
-                validity[i / 8] |= 1 << (i % 8);
-            }
-            block.buffer(&validity);
-            block.buffer_with(|out| {
-                let mut end = 0u32;
-                out.extend_from_slice(&end.to_le_bytes());
-                for (_, value) in entries {
-                    end += value.map_or(0, <[u8]>::len) as u32;
-                    out.extend_from_slice(&end.to_le_bytes());
-                }
-            });
-            block.buffer_with(|out| entries.iter().filter_map(|e| e.1).for_each(|v| out.extend_from_slice(v)));
+            put_bytes_column(&mut BlockWriter::new(out, entries.len(), 3), entries.iter().map(|e| e.1));
+        });
+    }
+
+    /// Changes of a slot that is no value.
+    pub fn entries(&mut self, slot: u16, entries: &[EntryChange<'_>]) {
+        self.record(ENTRIES, slot, entries.len() as u32, 0, |out| {
+            put_u32s(out, entries.iter().map(|e| e.key));
+            let mut block = BlockWriter::new(out, entries.len(), 6);
+            put_bytes_column(&mut block, entries.iter().map(|e| e.entry));
+            put_bytes_column(&mut block, entries.iter().map(|e| e.value));
         });
     }
 
@@ -190,6 +207,24 @@ fn put_u32s(out: &mut Vec<u8>, values: impl Iterator<Item = u32>) {
     out.resize(pad8(out.len()), 0);
 }
 
+/// Writes the three buffers of a nullable bytes column.
+fn put_bytes_column<'v>(block: &mut BlockWriter<'_>, values: impl ExactSizeIterator<Item = Option<&'v [u8]>> + Clone) {
+    let mut validity = vec![0u8; values.len().div_ceil(8)];
+    for (i, _) in values.clone().enumerate().filter(|(_, v)| v.is_some()) {
+        validity[i / 8] |= 1 << (i % 8);
+    }
+    block.buffer(&validity);
+    block.buffer_with(|out| {
+        let mut end = 0u32;
+        out.extend_from_slice(&end.to_le_bytes());
+        for value in values.clone() {
+            end += value.map_or(0, <[u8]>::len) as u32;
+            out.extend_from_slice(&end.to_le_bytes());
+        }
+    });
+    block.buffer_with(|out| values.flatten().for_each(|v| out.extend_from_slice(v)));
+}
+
 /// What a call may refer to; everything outside is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds<'a> {
@@ -219,6 +254,11 @@ pub enum Effect<'a> {
         slot: u16,
         keys: &'a [[u8; 4]],
         values: Column<'a>,
+    },
+    /// Changes of a slot that is no value, in order.
+    Entries {
+        slot: u16,
+        entries: Vec<EntryChange<'a>>,
     },
     Timers(Vec<TimerChange>),
     Reject {
@@ -288,6 +328,7 @@ impl<'a> Record<'a> {
             TIMERS => self.timers(bounds)?,
             REJECT => self.reject(bounds)?,
             METRIC => self.metric(bounds)?,
+            ENTRIES => self.entries(bounds)?,
             kind if kind & OPTIONAL != 0 => return Ok(None),
             kind => return Err(error(format!("unknown record kind {kind}"))),
         }))
@@ -326,6 +367,25 @@ impl<'a> Record<'a> {
             return Err(error(format!("{entries} state entries hold {} values", block.rows)));
         }
         Ok(Effect::State { slot: self.id, keys, values: block.columns[0] })
+    }
+
+    fn entries(&self, bounds: &Bounds<'_>) -> Result<Effect<'a>, DecodeError> {
+        if self.id >= bounds.slots {
+            return Err(error(format!("slot {} of {}", self.id, bounds.slots)));
+        }
+        let count = self.a as usize;
+        let (keys, rest) = take_u32s(self.payload, count, bounds.keys, "key")?;
+        let block = Block::read(&entries_schema(), rest, bounds.rows_max)?;
+        if block.rows != count {
+            return Err(error(format!("a record of {count} entries holds {}", block.rows)));
+        }
+        let at = |column: &Column<'a>, i| column.is_valid(i).then(|| column.var(i));
+        let entry = |(i, key): (usize, &[u8; 4])| EntryChange {
+            key: u32::from_le_bytes(*key),
+            entry: at(&block.columns[0], i),
+            value: at(&block.columns[1], i),
+        };
+        Ok(Effect::Entries { slot: self.id, entries: keys.iter().enumerate().map(entry).collect() })
     }
 
     fn timers(&self, bounds: &Bounds<'_>) -> Result<Effect<'a>, DecodeError> {

@@ -9,6 +9,7 @@
 //! order of the bytes is the order of the values.
 
 pub mod block;
+pub mod calls;
 pub mod effects;
 pub mod frame;
 pub mod hash;

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use wasmill_abi::block::{Block, BlockWriter};
-use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, TimerChange, TimerFamily, state_schema};
+use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, EntryChange, TimerChange, TimerFamily, state_schema};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
 use wasmill_abi::manifest::{
     ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
@@ -151,11 +151,18 @@ const TIMERS: [TimerChange; 2] = [
     TimerChange { time: 5, key: 3, family: TimerFamily::Processing, delete: true },
 ];
 
+const ENTRIES: [EntryChange<'static>; 3] = [
+    EntryChange { key: 3, entry: Some(b"entry"), value: Some(b"") },
+    EntryChange { key: 0, entry: Some(b""), value: None },
+    EntryChange { key: 1, entry: None, value: Some(b"value") },
+];
+
 fn chunk(output: &Table, origins: Option<&[u32]>) -> Vec<u8> {
     let mut writer = EffectsWriter::new();
     let buffers = BlockWriter::buffers_of(&output.schema);
     writer.rows(1, output.rows, origins, buffers, |b| output.write(b));
     writer.state(2, &[(3, Some(b"value")), (0, None), (1, Some(b""))]);
+    writer.entries(1, &ENTRIES);
     writer.timers(&TIMERS);
     writer.reject(19, 7, "größer");
     writer.counter(0, 3);
@@ -195,7 +202,7 @@ proptest! {
         let schemas = [Schema::default(), table.schema.clone()];
         let effects = effects::read(&bytes, &bounds(&schemas)).expect("just written");
         let [Effect::Rows { output: 1, origins: read, block }, Effect::State { slot: 2, keys, values },
-            Effect::Timers(timers), Effect::Reject { row: 19, code: 7, message: "größer" },
+            Effect::Entries { slot: 1, entries }, Effect::Timers(timers), Effect::Reject { row: 19, code: 7, message: "größer" },
             Effect::Metric { metric: 0, payload: three }, Effect::Metric { metric: 1, payload: half }] = &effects[..]
         else {
             panic!("other effects than were written: {effects:?}");
@@ -206,6 +213,7 @@ proptest! {
         prop_assert_eq!(keys.iter().map(|k| k[0]).collect::<Vec<_>>(), [3, 0, 1]);
         let stored: Vec<_> = (0..3).map(|i| values.is_valid(i).then(|| values.var(i))).collect();
         prop_assert_eq!(stored, [Some(&b"value"[..]), None, Some(b"")]);
+        prop_assert_eq!(&entries[..], &ENTRIES[..]);
         prop_assert_eq!(&timers[..], &TIMERS[..]);
         prop_assert_eq!((u64::from_le_bytes(*three), f64::from_le_bytes(*half)), (3, -0.5));
     }
@@ -239,6 +247,7 @@ proptest! {
                         values.var(i);
                     }
                 }
+                Effect::Entries { entries, .. } => prop_assert!(entries.iter().all(|change| change.key < 4)),
                 Effect::Timers(timers) => prop_assert!(timers.iter().all(|t| t.key < 4)),
                 Effect::Reject { row, .. } => prop_assert!(row < 20),
                 Effect::Metric { metric, .. } => prop_assert!(metric < 2),

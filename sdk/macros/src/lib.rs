@@ -6,6 +6,7 @@ mod fields;
 mod outputs;
 mod row;
 mod slots;
+mod ttl;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};

@@ -4,11 +4,13 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
 use syn::{
     DeriveInput, Error, Field, GenericArgument, LitInt, Path, PathArguments, Result, Token, Type, parenthesized,
 };
 
 use crate::fields;
+use crate::ttl::{self, Ttl};
 
 pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     fields::no_generics(input, "Slots")?;
@@ -21,16 +23,32 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let types: Vec<&Type> = fields.iter().map(|f| &f.ty).collect();
     let older: Vec<TokenStream> = options.iter().zip(&types).map(|(o, ty)| o.older(ty)).collect();
     let type_names = fields.iter().map(value_type).collect::<Result<Vec<_>>>()?;
+    let ttls = options.iter().map(|o| o.ttl.tokens()).collect::<Result<Vec<_>>>()?;
+    let described = ttls.iter().map(|ttl| match ttl {
+        None => quote!(::core::option::Option::None),
+        Some(ttl) => quote!(::core::option::Option::Some(#ttl)),
+    });
+    let living = idents.iter().zip(&ttls).filter_map(|(ident, ttl)| {
+        let ttl = ttl.as_ref()?;
+        Some(quote!(::wasmill_sdk::rt::Cells::set_ttl(&mut slots.#ident, #ttl);))
+    });
+    let mutable = ttls.iter().any(Option::is_some).then(|| quote!(mut));
     let ids: Vec<u16> = (0..fields.len() as u16).collect();
     Ok(quote! {
         #[automatically_derived]
         impl ::wasmill_sdk::Slots for #slots {
             fn slots() -> ::std::vec::Vec<::wasmill_sdk::rt::Slot> {
-                ::std::vec![#(<#types as ::wasmill_sdk::rt::Cells>::slot(#names, #versions, #type_names, #older)),*]
+                ::std::vec![#(::wasmill_sdk::rt::Slot {
+                    ttl: #described,
+                    ..<#types as ::wasmill_sdk::rt::Cells>::slot(#names, #versions, #type_names, #older)
+                }),*]
             }
 
             fn create() -> Self {
-                Self { #(#idents: <#types as ::wasmill_sdk::rt::Cells>::create(#names, #versions, #older),)* }
+                let #mutable slots =
+                    Self { #(#idents: <#types as ::wasmill_sdk::rt::Cells>::create(#names, #versions, #older),)* };
+                #(#living)*
+                slots
             }
 
             fn load(
@@ -71,11 +89,12 @@ struct Options {
     version: u32,
     /// For older versions, ascending: the function that makes the next one.
     migrate: Vec<(u32, Path)>,
+    ttl: Ttl,
 }
 
 impl Options {
     fn of(field: &Field) -> Result<Self> {
-        let mut options = Self { version: 1, migrate: Vec::new() };
+        let mut options = Self { version: 1, migrate: Vec::new(), ttl: Ttl::default() };
         for attribute in field.attrs.iter().filter(|a| a.path().is_ident("slot")) {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("version") {
@@ -90,8 +109,10 @@ impl Options {
                         }
                         options.migrate.push((step.version, step.function));
                     }
-                } else {
-                    return Err(meta.error("the options of a slot are version = .. and migrate(1 = .., ..)"));
+                } else if !options.ttl.take(&meta)? {
+                    return Err(meta.error(
+                        "the options of a slot are version = .., migrate(1 = .., ..), ttl = .., since = .. and clock = ..",
+                    ));
                 }
                 Ok(())
             })?;
@@ -137,14 +158,17 @@ impl Parse for Step {
     }
 }
 
-/// `T` of `Value<T>`, as text without spaces between its tokens.
+/// `T` of `Value<T>`, or `K, V` of `MapState<K, V>`, as text without spaces between its tokens.
 fn value_type(field: &Field) -> Result<String> {
     if let Type::Path(path) = &field.ty
         && let Some(last) = path.path.segments.last()
-        && let PathArguments::AngleBracketed(arguments) = &last.arguments
-        && let Some(GenericArgument::Type(value)) = arguments.args.first()
     {
-        return Ok(value.to_token_stream().to_string().replace(' ', ""));
+        let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Ok("i64".to_owned()) };
+        let types = arguments.args.iter().filter_map(|argument| match argument {
+            GenericArgument::Type(ty) => Some(ty.to_token_stream().to_string().replace(' ', "")),
+            _ => None,
+        });
+        return Ok(types.collect::<Vec<_>>().join(","));
     }
-    Err(Error::new_spanned(&field.ty, "a state slot is a Value<T>"))
+    Err(ttl::kinds(field.ty.span()))
 }

@@ -1,5 +1,6 @@
 //! The harness for functions by key: state and timers in memory, as the host would keep them.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
@@ -9,9 +10,11 @@ use serde::Serialize;
 use wasmill_abi::block::BlockWriter;
 use wasmill_abi::effects::{Effect, TimerFamily};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
+use wasmill_abi::manifest::{Slot, SlotKind};
 use wasmill_abi::wire::{get_varint, put_varint};
 
 use super::Results;
+use super::entries::{Entries, with_entries};
 use super::batch::{Bench, Rows, event_times, read_block};
 use super::keys::Keys;
 use crate::module::keyed_def;
@@ -77,13 +80,21 @@ pub struct KeyedTest<F: Keyed> {
 }
 
 /// What the host keeps for a keyed function.
-#[derive(Default)]
 struct Host {
+    /// The slots that are values.
+    values: Vec<u16>,
+    entries: Rc<RefCell<Entries>>,
     state: BTreeMap<(u16, Vec<u8>), Vec<u8>>,
     timers: BTreeSet<(TimerFamily, i64, Vec<u8>)>,
 }
 
 impl Host {
+    fn new(slots: Vec<Slot>) -> Self {
+        let values = (0u16..).zip(&slots).filter(|(_, slot)| slot.kind == SlotKind::Value).map(|(id, _)| id).collect();
+        let entries = Rc::new(RefCell::new(Entries::new(slots)));
+        Self { values, entries, state: BTreeMap::new(), timers: BTreeSet::new() }
+    }
+
     fn apply(&mut self, keys: &[Vec<u8>], effect: &Effect<'_>) {
         match effect {
             Effect::State { slot, keys: changed, values } => {
@@ -96,6 +107,7 @@ impl Host {
                     }
                 }
             }
+            Effect::Entries { slot, entries } => self.entries.borrow_mut().apply(*slot, entries),
             Effect::Timers(changes) => {
                 for change in changes {
                     let timer = (change.family, change.time, keys[change.key as usize].clone());
@@ -118,11 +130,12 @@ impl Host {
     }
 
     /// The sections that every keyed frame has: keys and state.
-    fn write<F: Keyed>(&self, keys: &Keys, frame: &mut FrameWriter) {
+    fn write<F: Keyed>(&self, header: &Header, keys: &Keys, frame: &mut FrameWriter) {
+        self.entries.borrow_mut().begin(&keys.distinct, header.watermark, header.now);
         let schema = F::Key::schema();
         let count = keys.distinct.len();
         frame.block(Tag::Keys, 0, count, BlockWriter::buffers_of(&schema), |b| keys.write(&schema, b));
-        for slot in 0..F::State::slots().len() as u16 {
+        for &slot in &self.values {
             frame.block(Tag::State, slot, count, 3, |b| self.write_slot(slot, &keys.distinct, b));
         }
     }
@@ -130,7 +143,9 @@ impl Host {
     fn write_slot(&self, slot: u16, keys: &[Vec<u8>], block: &mut BlockWriter<'_>) {
         let (mut offsets, mut data) = (vec![0u8; 4], Vec::new());
         for key in keys {
-            data.extend_from_slice(self.state.get(&(slot, key.clone())).map_or(&[], Vec::as_slice));
+            let stored = self.state.get(&(slot, key.clone())).map(Vec::as_slice);
+            let living = stored.filter(|value| self.entries.borrow().visible(slot, value).is_some());
+            data.extend_from_slice(living.unwrap_or_default());
             offsets.extend_from_slice(&(data.len() as u32).to_le_bytes());
         }
         block.buffer(&[]);
@@ -146,7 +161,7 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         let bench = Bench::open(keyed_def::<F>(Bench::name(), &[]), settings)?;
         let (input, key) = (F::In::schema(), F::Key::schema());
         let key_columns = key.fields.iter().filter_map(|f| input.index_of(&f.name)).collect();
-        Ok(Self { bench, event_time: None, key_columns, host: Host::default(), function: std::marker::PhantomData })
+        Ok(Self { bench, event_time: None, key_columns, host: Host::new(F::State::slots()), function: std::marker::PhantomData })
     }
 
     /// Takes over state and timers of another function, or of an older version of this one: slots
@@ -161,6 +176,7 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         });
         self.host.state = state.collect();
         self.host.timers = old.host.timers.clone();
+        self.host.entries.borrow_mut().take_over(&old.host.entries.borrow());
         self
     }
 
@@ -273,15 +289,27 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         let mut keys = Rows::<F::Key>::new();
         keys.add(&key);
         let keys = keys_of(&keys);
-        let header = Header { kind: Kind::Data, rows: 0, keys: 1, timers: 0, epoch: 0, watermark: 0, now: 0, seed: 0 };
-        let mut frame = FrameWriter::new(Vec::new(), &header, 1 + F::State::slots().len());
-        self.host.write::<F>(&keys, &mut frame);
+        let (watermark, now) = (self.bench.watermark, self.bench.now);
+        let header = Header { kind: Kind::Data, rows: 0, keys: 1, timers: 0, epoch: 0, watermark, now, seed: 0 };
+        let mut frame = FrameWriter::new(Vec::new(), &header, 1 + self.host.values.len());
+        self.host.write::<F>(&header, &keys, &mut frame);
         let bytes = Rc::new(frame.finish());
         let frame = Frame::read(&bytes).expect("the ABI reads what it wrote");
         let mut state = F::State::create();
         state.load(&Stored { bytes: &bytes, frame: &frame }).expect("the sections were just written");
         state.select(0);
         state
+    }
+
+    /// Looks at the state of a key; maps, lists and merge slots can be read only here. Panics if a
+    /// stored value is not readable.
+    ///
+    /// See [`MapState`](crate::MapState) for an example.
+    pub fn look<R>(&self, key: RowOf<'_, F::Key>, look: impl FnOnce(&F::State) -> R) -> R {
+        let state = self.state(key);
+        let seen = with_entries(&self.host.entries, || look(&state));
+        state.fault().expect("what is stored is readable");
+        seen
     }
 
     /// The timers that are set, by family and time, whatever their key.
@@ -291,7 +319,7 @@ impl<F: Keyed + 'static> KeyedTest<F> {
 
     fn run_rows(&mut self, rows: &Rows<F::In>, keys: &Keys) -> Result<(), Error> {
         let header = self.bench.header(Kind::Data, rows.count, 0, keys.distinct.len());
-        let sections = 3 + F::State::slots().len() + usize::from(self.event_time.is_some());
+        let sections = 3 + self.host.values.len() + usize::from(self.event_time.is_some());
         let mut frame = FrameWriter::new(Vec::new(), &header, sections);
         let (schema, bytes) = rows.block_bytes();
         frame.block(Tag::Columns, 0, rows.count, BlockWriter::buffers_of(&schema), |b| rows.write(b));
@@ -299,9 +327,14 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         if let Some(column) = &self.event_time {
             frame.i64s(Tag::EventTime, event_times(&schema, &read_block(&schema, &bytes, rows.count), column));
         }
-        self.host.write::<F>(keys, &mut frame);
+        self.host.write::<F>(&header, keys, &mut frame);
+        self.run(&header, frame.finish(), keys)
+    }
+
+    fn run(&mut self, header: &Header, frame: Vec<u8>, keys: &Keys) -> Result<(), Error> {
         let (bench, host) = (&mut self.bench, &mut self.host);
-        bench.run(&header, frame.finish(), |effect| host.apply(&keys.distinct, effect))
+        let entries = host.entries.clone();
+        with_entries(&entries, || bench.run(header, frame, |effect| host.apply(&keys.distinct, effect)))
     }
 
     fn check_key(&self) {
@@ -327,18 +360,17 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         let mut keys = Keys::default();
         due.iter().for_each(|(_, key)| keys.add(key.clone()));
         let header = self.bench.header(Kind::Timers, 0, due.len(), keys.distinct.len());
-        let mut frame = FrameWriter::new(Vec::new(), &header, 4 + F::State::slots().len());
+        let mut frame = FrameWriter::new(Vec::new(), &header, 4 + self.host.values.len());
         frame.i64s(Tag::TimerTime, due.iter().map(|(time, _)| *time));
         frame.u32s(Tag::TimerKey, keys.of_rows.iter().copied());
         frame.bytes(Tag::TimerFamily, &vec![family as u8; due.len()]);
-        self.host.write::<F>(&keys, &mut frame);
-        let (bench, host) = (&mut self.bench, &mut self.host);
+        self.host.write::<F>(&header, &keys, &mut frame);
         // Fired timers go before the effects are applied, so that a timer may set itself again.
         let fired: Vec<_> = due.iter().map(|(time, key)| (family, *time, key.clone())).collect();
-        host.timers.retain(|timer| fired.binary_search(timer).is_err());
-        let result = bench.run(&header, frame.finish(), |effect| host.apply(&keys.distinct, effect));
+        self.host.timers.retain(|timer| fired.binary_search(timer).is_err());
+        let result = self.run(&header, frame.finish(), &keys);
         if result.is_err() {
-            host.timers.extend(fired);
+            self.host.timers.extend(fired);
         }
         result
     }

@@ -80,11 +80,14 @@
 //! ```
 
 mod batch;
+mod entries;
 mod keyed;
 mod keys;
 mod map;
 mod results;
 
+#[doc(hidden)]
+pub use entries::{Entries, with_entries};
 pub use keyed::KeyedTest;
 pub use map::MapTest;
 pub use results::{Reject, Results};

@@ -103,7 +103,7 @@ impl Results {
                     self.rejects.push(Reject { row, code: *code, message: (*message).to_owned() });
                 }
                 Effect::Metric { metric, payload } => self.report(function, *metric, *payload),
-                Effect::State { .. } | Effect::Timers(_) => {}
+                Effect::State { .. } | Effect::Entries { .. } | Effect::Timers(_) => {}
             }
         }
     }

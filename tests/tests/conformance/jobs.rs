@@ -12,13 +12,13 @@ use wasmill_sdk::testing::KeyedTest;
 use wasmill_tests::{Random, Running, TestJob, module, until};
 
 /// Rows between two watermarks.
-const EVERY: usize = 7;
+pub const EVERY: usize = 7;
 
 /// What comes out, per key, in order.
-type PerKey = BTreeMap<String, Vec<String>>;
+pub type PerKey = BTreeMap<String, Vec<String>>;
 
 /// Runs the job in every shape and compares.
-fn same_as_native(
+pub fn same_as_native(
     job: impl Fn(usize) -> TestJob,
     read: impl Fn(&Value) -> (String, String),
     native: &PerKey,
@@ -40,7 +40,7 @@ fn same_as_native(
     }
 }
 
-fn per_key(job: &TestJob, read: impl Fn(&Value) -> (String, String)) -> PerKey {
+pub fn per_key(job: &TestJob, read: impl Fn(&Value) -> (String, String)) -> PerKey {
     let mut rows = PerKey::new();
     for row in job.json_rows("out") {
         let (key, rest) = read(&row);
@@ -49,7 +49,7 @@ fn per_key(job: &TestJob, read: impl Fn(&Value) -> (String, String)) -> PerKey {
     rows
 }
 
-fn text<'v>(row: &'v Value, column: &str) -> &'v str {
+pub fn text<'v>(row: &'v Value, column: &str) -> &'v str {
     row[column].as_str().unwrap_or_else(|| panic!("no text {column:?} in {row}"))
 }
 

@@ -3,6 +3,7 @@
 
 mod cells;
 mod jobs;
+mod kinds;
 mod pair;
 
 use cells::{Cell, Row, any};
@@ -43,7 +44,7 @@ fn feed(pair: &mut Pair, stretches: &[Stretch], random: &mut Random, batch: impl
             pair.fire(TimerFamily::Event, watermark);
         }
     }
-    pair.told.clone()
+    pair.told()
 }
 
 /// Both sides agree on every frame, and no cut into batches changes what comes of the whole.

@@ -2,19 +2,22 @@
 //! frames; whatever they give must be the same bytes. Between frames this plays the host, in memory.
 
 use crate::cells::{self, Row};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use wasmill_abi::block::BlockWriter;
 use wasmill_abi::effects::{Bounds, Effect, TimerFamily, read};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::key;
-use wasmill_abi::manifest::{ConfigValue, Function};
+use wasmill_abi::manifest::{ConfigValue, Function, SlotKind};
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::{Schema, Type};
 use wasmill_core::limits::Limits;
-use wasmill_runtime::wasm::{CallError, Factory, Instance, Runtime};
+use wasmill_runtime::wasm::{CallError, Factory, Instance, Runtime, StateCallError, StateCalls};
 use wasmill_sdk::module::{Instance as Native, Module};
+use wasmill_sdk::testing::{Entries, with_entries};
 use wasmill_tests::Random;
 
 static RUNTIME: LazyLock<Arc<Runtime>> = LazyLock::new(|| Runtime::new(None).expect("the engine starts"));
@@ -45,6 +48,28 @@ pub struct Told {
     pub failures: Vec<String>,
     pub state: BTreeMap<(u16, KeyText), Vec<u8>>,
     pub timers: BTreeSet<(TimerFamily, i64, KeyText)>,
+    /// What lives in maps, lists and merge slots: by slot and encoded key, own keys and values.
+    pub entries: BTreeMap<(u16, Vec<u8>), Vec<(Vec<u8>, Vec<u8>)>>,
+}
+
+/// Answers a component as the native code is answered.
+struct Answers(Entries);
+
+impl StateCalls for Answers {
+    fn get_many(&mut self, slot: u16, asked: &[u8]) -> Result<Vec<u8>, StateCallError> {
+        Ok(self.0.get_many(slot, asked))
+    }
+
+    fn scan(
+        &mut self,
+        slot: u16,
+        key: u32,
+        start: &[u8],
+        end: &[u8],
+        bytes_max: u32,
+    ) -> Result<Vec<u8>, StateCallError> {
+        Ok(self.0.scan(slot, key, start, end, bytes_max))
+    }
 }
 
 pub struct Pair {
@@ -58,6 +83,7 @@ pub struct Pair {
     handled: u64,
     pub watermark: i64,
     pub told: Told,
+    entries: Rc<RefCell<Entries>>,
     pub frames: u64,
 }
 
@@ -80,6 +106,7 @@ impl Pair {
         };
         let native = native_module.open(&context.encode()).expect("it opens natively");
         let component = factory.instantiate(&context, &limits(), Arc::new(|_, _| {})).expect("it opens in the host");
+        let entries = Rc::new(RefCell::new(Entries::new(found.slots().to_vec())));
         Self {
             native_module,
             factory: factory.clone(),
@@ -91,6 +118,7 @@ impl Pair {
             handled: 0,
             watermark: NO_WATERMARK,
             told: Told::default(),
+            entries,
             frames: 0,
         }
     }
@@ -121,11 +149,12 @@ impl Pair {
     /// A batch of rows; with their keys, for a keyed function.
     pub fn rows(&mut self, rows: &[Row], keys: Option<&[KeyText]>) {
         let (distinct, row_key) = grouped(keys.unwrap_or_default());
-        let slots = self.function.slots().len();
+        let slots = self.values().len();
         let sections = 1 + if keys.is_some() { 2 + slots } else { 0 };
         let mut frame = self.frame(Kind::Data, rows.len(), distinct.len(), sections);
         let input = &self.function.input;
         frame.block(Tag::Columns, 0, rows.len(), BlockWriter::buffers_of(input), |b| cells::put(input, rows, b));
+        self.begin(&distinct);
         if keys.is_some() {
             frame.u32s(Tag::RowKey, row_key);
             self.put_keys(&mut frame, &distinct);
@@ -146,7 +175,8 @@ impl Pair {
                 return;
             }
             let keys: Vec<_> = due.iter().map(|t| t.2.clone()).collect();
-            let sections = 4 + self.function.slots().len();
+            self.begin(&keys);
+            let sections = 4 + self.values().len();
             let mut frame = self.frame(Kind::Timers, due.len(), due.len(), sections);
             frame.i64s(Tag::TimerTime, due.iter().map(|t| t.1));
             frame.u32s(Tag::TimerKey, 0..due.len() as u32);
@@ -157,13 +187,42 @@ impl Pair {
         }
     }
 
+    /// The slots that are values.
+    fn values(&self) -> Vec<u16> {
+        let slots = (0u16..).zip(self.function.slots());
+        slots.filter(|(_, slot)| slot.kind == SlotKind::Value).map(|(id, _)| id).collect()
+    }
+
+    /// All that the function did, and left in maps, lists and merge slots.
+    pub fn told(&self) -> Told {
+        let entries = self.entries.borrow();
+        let mut told = self.told.clone();
+        told.state.retain(|(slot, _), value| entries.visible(*slot, value).is_some());
+        for ((slot, key, entry), value) in entries.living() {
+            // The numbers of a list's elements depend on the cut, their order does not.
+            let is_list = self.function.slots()[usize::from(slot)].kind == SlotKind::List;
+            let entry = if is_list { Vec::new() } else { entry };
+            told.entries.entry((slot, key)).or_default().push((entry, value));
+        }
+        told
+    }
+
+    /// The time of every frame of the same watermark is the same, however rows are cut.
+    fn begin(&mut self, keys: &[KeyText]) {
+        let keys: Vec<_> = keys.iter().map(encoded).collect();
+        self.entries.borrow_mut().begin(&keys, self.watermark, 0);
+    }
+
     fn put_keys(&self, frame: &mut FrameWriter, keys: &[KeyText]) {
         let schema = self.function.key().expect("only keyed functions have keys");
         assert!(schema.fields.iter().all(|f| f.ty == Type::Utf8), "the keys of these functions are text");
         let rows: Vec<Row> = keys.iter().map(|k| k.iter().map(|t| cells::Cell::text(t)).collect()).collect();
         frame.block(Tag::Keys, 0, keys.len(), BlockWriter::buffers_of(schema), |b| cells::put(schema, &rows, b));
-        for slot in 0..self.function.slots().len() as u16 {
-            let stored = |key: &KeyText| self.told.state.get(&(slot, key.clone())).cloned().unwrap_or_default();
+        for slot in self.values() {
+            let stored = |key: &KeyText| {
+                let stored = self.told.state.get(&(slot, key.clone()));
+                stored.filter(|value| self.entries.borrow().visible(slot, value).is_some()).cloned().unwrap_or_default()
+            };
             let values: Vec<Row> = keys.iter().map(|k| vec![cells::Cell::Var(stored(k))]).collect();
             let schema = wasmill_abi::effects::state_schema();
             frame.block(Tag::State, slot, keys.len(), 3, |b| cells::put(&schema, &values, b));
@@ -173,7 +232,9 @@ impl Pair {
     /// Runs a frame in both, compares, and applies what came out.
     fn both(&mut self, frame: Vec<u8>, rows: u32, keys: &[KeyText]) {
         let mut native = Vec::new();
-        let ours = self.native.process(frame.clone(), &mut |chunk| native.push(chunk));
+        let process = || self.native.process(frame.clone(), &mut |chunk| native.push(chunk));
+        let ours = with_entries(&self.entries, process);
+        self.component.set_state(Box::new(Answers(self.entries.borrow().clone())));
         match (ours, self.component.process(&frame, rows)) {
             (Ok(()), Ok(theirs)) => {
                 let theirs: Vec<Vec<u8>> = theirs.iter().map(|chunk| chunk.bytes().to_vec()).collect();
@@ -228,6 +289,7 @@ impl Pair {
                 Effect::Reject { row, code, message } => {
                     self.told.rejects.push((self.handled + u64::from(row), code, message.to_owned()));
                 }
+                Effect::Entries { slot, entries } => self.entries.borrow_mut().apply(slot, &entries),
                 Effect::Metric { .. } => {}
             }
         }

@@ -4,6 +4,7 @@ mod echo;
 mod ledger;
 mod migrating;
 mod misbehave;
+mod shelf;
 mod tally;
 mod ticker;
 
@@ -11,6 +12,7 @@ pub use echo::{Echo, Everything};
 pub use ledger::{Account, Balance, Ledger, LedgerState, Sum, Transfer};
 pub use migrating::{Migrating1, Migrating2, Migrating3, MigratingSame, Peak, Peaked, Running, Written};
 pub use misbehave::{Action, Misbehave, misbehave};
+pub use shelf::{Act, Shelf, ShelfState, Shelves, Shown};
 pub use tally::{Change, Group, Subtotal, Tally, TallyState, Total};
 pub use ticker::{Name, Tick, Ticker, TickerState, Wish};
 
@@ -23,6 +25,8 @@ wasmill_sdk::export! {
     "ledger" => keyed Ledger,
     /// Sets the timers that rows ask for and emits them when they fire.
     "ticker" => keyed Ticker,
+    /// Keeps state of every kind.
+    "shelf" => keyed Shelves,
     /// Sums balances by id.
     "tally" => keyed Tally,
     /// Keeps a sum per account: a number.

@@ -10,6 +10,7 @@ mod graph;
 mod inputs;
 mod order;
 mod sinks;
+mod ttl;
 
 use super::problem::{Problem, Problems};
 use super::settings::{EPOCH, OPERATORS_MAX, PARALLELISM};
@@ -51,6 +52,7 @@ pub fn check(spec: &JobSpec, manifests: &BTreeMap<String, Manifest>, overrides: 
         return Err(problems);
     };
     let flows = flow::run(&graph, &order, overrides, &mut problems);
+    ttl::check(&graph, &flows, &mut problems);
     let complete = problems.is_empty() && spec.job.is_some();
     let plan = if complete { build::plan(&graph, kinds, &order, &flows, overrides) } else { None };
     plan.ok_or(problems)

@@ -265,11 +265,10 @@ impl Builder<'_, '_> {
         let owns = |g: &u16| hash::subtask_of_group(*g, groups, operator.parallelism) == subtask;
         let first = (0..groups).find(owns).unwrap_or(groups);
         let count = (first..groups).take_while(owns).count() as u16;
-        let slots: Vec<String> = call.function.slots().iter().map(|s| s.name.clone()).collect();
         let state = KeyedState::open(
             self.opened.db.clone(),
             &operator.name,
-            &slots,
+            call.function.slots(),
             first..first + count,
             groups,
             self.limits.state_cache_bytes,

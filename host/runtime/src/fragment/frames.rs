@@ -4,11 +4,12 @@
 use super::keys::{KeySink, RowKeys};
 use crate::batch::Batch;
 use crate::measure::{Activity, Cell};
-use crate::state::{ByteList, DueTimers, Grouper, KeySet, KeyedState, StateError};
+use crate::state::{ByteList, Clock, DueTimers, Grouper, KeySet, KeyedState, StateError};
 use crate::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, Timers, data_frame, timer_frame};
 use std::ops::Range;
 use std::sync::Arc;
 use wasmill_abi::effects::TimerFamily;
+use wasmill_abi::manifest::{Slot, SlotKind};
 use wasmill_abi::{DecodeError, hash};
 use wasmill_core::plan::FunctionCall;
 
@@ -46,13 +47,17 @@ pub struct Frames {
     grouper: Grouper,
     row_key: Vec<u32>,
     timer_keys: KeySet,
-    /// By slot.
+    /// The slots that are values.
+    slots: Vec<u16>,
+    /// By position in `slots`.
     values: Vec<ByteList>,
 }
 
 impl Frames {
-    /// For a function with so many state slots, whose times are counted in `cell`.
-    pub fn new(slots: usize, cell: Arc<Cell>) -> Self {
+    /// For a function with these state slots, whose times are counted in `cell`.
+    pub fn new(slots: &[Slot], cell: Arc<Cell>) -> Self {
+        let values = (0u16..).zip(slots).filter(|(_, slot)| slot.kind == SlotKind::Value);
+        let slots: Vec<u16> = values.map(|(id, _)| id).collect();
         Self {
             cell,
             frame: Vec::new(),
@@ -60,7 +65,8 @@ impl Frames {
             grouper: Grouper::new(),
             row_key: Vec::new(),
             timer_keys: KeySet::new(),
-            values: (0..slots).map(|_| ByteList::default()).collect(),
+            values: slots.iter().map(|_| ByteList::default()).collect(),
+            slots,
         }
     }
 
@@ -111,10 +117,11 @@ impl Frames {
         let mut sink = Grouping { grouper: &mut self.grouper, row_key: &mut self.row_key };
         self.row_keys.each(&batch.columns, &call.key, &call.key_types, range.clone(), &mut sink);
         state.load(self.grouper.keys())?;
+        state.begin(self.grouper.keys(), clock(info));
         let keys = self.grouper.keys().len();
-        gather(state, keys, &mut self.values);
+        gather(state, keys, &self.slots, &mut self.values);
         laps.lap(Activity::State);
-        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
+        let values = of_slots(&self.slots, &self.values);
         let section = KeySection {
             schema: call.function.key().expect("keyed functions have keys"),
             keys,
@@ -143,9 +150,10 @@ impl Frames {
             self.timer_keys.push(key, hash);
         }
         state.load(&self.timer_keys)?;
-        gather(state, keys, &mut self.values);
+        state.begin(&self.timer_keys, clock(info));
+        gather(state, keys, &self.slots, &mut self.values);
         laps.lap(Activity::State);
-        let values: Vec<_> = self.values.iter().map(bytes_of).collect();
+        let values = of_slots(&self.slots, &self.values);
         // At most one timer of a key is in a call, so timer i has key i.
         self.row_key.clear();
         self.row_key.extend(0..keys as u32);
@@ -183,11 +191,22 @@ impl KeySink for Grouping<'_> {
 }
 
 /// The stored values of the keys that were loaded last, per slot.
-fn gather(state: &KeyedState, keys: usize, slots: &mut [ByteList]) {
-    for (slot, values) in slots.iter_mut().enumerate() {
+fn gather(state: &KeyedState, keys: usize, slots: &[u16], lists: &mut [ByteList]) {
+    for (slot, values) in slots.iter().map(|&slot| usize::from(slot)).zip(lists) {
         values.clear();
-        (0..keys).for_each(|key| values.push(state.value(slot, key)));
+        match state.expires(slot) {
+            false => (0..keys).for_each(|key| values.push(state.value(slot, key))),
+            true => (0..keys).for_each(|key| values.push(state.living_value(slot, key))),
+        }
     }
+}
+
+fn of_slots<'l>(slots: &[u16], lists: &'l [ByteList]) -> Vec<(u16, Bytes<'l>)> {
+    slots.iter().copied().zip(lists.iter().map(bytes_of)).collect()
+}
+
+fn clock(info: &CallInfo) -> Clock {
+    Clock { watermark: info.watermark, now: info.now }
 }
 
 fn bytes_of(list: &ByteList) -> Bytes<'_> {

@@ -94,7 +94,7 @@ impl FunctionOperator {
     ) -> Self {
         Self {
             effects: EffectsReader::new(&call.function),
-            frames: Frames::new(call.function.slots().len(), meter.cell.clone()),
+            frames: Frames::new(call.function.slots(), meter.cell.clone()),
             name: operator.name.clone(),
             call,
             input,
@@ -236,6 +236,7 @@ impl FunctionOperator {
             now: call.carrier.now(),
             seed: self.seed << 32 ^ call.epoch << 20 ^ self.calls,
         };
+        let entries = state.as_ref().and_then(|state| state.entries());
         let keys = self.frames.build(&self.call, &info, work, range, state).map_err(|error| match error {
             FrameError::State(error) => Failed::Stop(error.into()),
             FrameError::Damaged(e) => Failed::Stop(self.stopped(format!("its stored state is damaged: {e}"))),
@@ -243,7 +244,7 @@ impl FunctionOperator {
         let cell = &self.meter.cell;
         cell.bytes_in.add(self.frames.frame().len() as u64);
         let mut laps = cell.laps();
-        let called = self.guest.call(self.frames.frame(), n);
+        let called = self.guest.call(self.frames.frame(), n, entries);
         laps.lap(Activity::Guest);
         let chunks = called?;
         let effects = self.effects.read(&chunks, n, keys).map_err(CallError::BadEffects);
@@ -267,6 +268,9 @@ impl FunctionOperator {
         if let Some(state) = state {
             for change in effects.state() {
                 state.apply(change.slot.into(), change.key as usize, change.value);
+            }
+            for record in effects.entries() {
+                state.apply_entries(record.slot, &record.changes())?;
             }
             for change in &effects.timers {
                 let key = change.key as usize;

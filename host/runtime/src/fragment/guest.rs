@@ -1,7 +1,9 @@
 //! The guest of one operator: opens an instance when it needs one, and a fresh one after a trap.
 
+use super::state_calls::EntryCalls;
+use crate::state::Entries;
 use crate::wasm::{CallError, Chunk, Factory, Instance, LogSink};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use wasmill_abi::open::OpenContext;
 use wasmill_core::limits::Limits;
 
@@ -33,7 +35,13 @@ impl Guest {
     }
 
     /// One call. After any failure the instance is dropped, and the next call gets a fresh one.
-    pub fn call(&mut self, frame: &[u8], rows: u32) -> Result<Vec<Chunk>, CallError> {
+    /// `state` answers what the guest asks meanwhile.
+    pub fn call(
+        &mut self,
+        frame: &[u8],
+        rows: u32,
+        state: Option<Arc<Mutex<Entries>>>,
+    ) -> Result<Vec<Chunk>, CallError> {
         let mut instance = match self.instance.take() {
             Some(instance) => instance,
             // It opened before, and no row has a part in it: what fails now is the machine, not a row.
@@ -42,6 +50,9 @@ impl Guest {
                 .instantiate(&self.open, &self.limits, self.log.clone())
                 .map_err(|e| CallError::Host(format!("a fresh instance could not be opened: {e}")))?,
         };
+        if let Some(state) = state {
+            instance.set_state(Box::new(EntryCalls(state)));
+        }
         let chunks = instance.process(frame, rows)?;
         self.instance = Some(instance);
         Ok(chunks)

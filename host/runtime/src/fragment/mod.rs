@@ -11,6 +11,7 @@ pub mod kept;
 pub mod keys;
 pub mod metrics;
 pub mod sink;
+mod state_calls;
 
 use crate::batch::Batch;
 use crate::exchange::Closed;

@@ -15,6 +15,7 @@
 //! It decides nothing about epochs; it refuses to commit them out of order.
 
 mod commit;
+mod horizon;
 mod options;
 #[cfg(test)]
 mod reopen_tests;
@@ -27,12 +28,14 @@ mod tests;
 pub use commit::{Commit, CommitStats, OutboxEntry};
 pub use snapshot::{Go, Snapshot, StoredSlot};
 
-use super::encoding::{SLOT_PREFIX, prefix, read_outbox_key, slot_name};
+use super::encoding::{SLOT_PREFIX, form_name, prefix, read_outbox_key, slot_name};
 use super::error::StateError;
+use super::expiry::Form;
 use super::keys::ByteList;
 use super::lock::DirLock;
 use super::store::Store;
 use commit::Writer;
+use horizon::Horizon;
 use rocksdb::{ColumnFamily, DB, Direction, ErrorKind, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -63,6 +66,7 @@ pub struct Database {
     committed: AtomicU64,
     slots: Mutex<HashMap<Vec<u8>, u32>>,
     writer: Mutex<Writer>,
+    horizon: Horizon,
     // Behind `db`, because it must end last.
     _lock: Option<DirLock>,
 }
@@ -73,12 +77,14 @@ impl Database {
     pub fn open(dir: &Path, identity: &Identity<'_>) -> Result<Arc<Self>, StateError> {
         let lock = DirLock::acquire(dir)?;
         let failed = |e| failure(dir, "open the database", e);
+        let horizon = Horizon::default();
         let mut this = Self {
-            db: options::open(&dir.join("state")).map_err(failed)?,
+            db: options::open(&dir.join("state"), &horizon).map_err(failed)?,
             dir: dir.to_owned(),
             committed: AtomicU64::new(0),
             slots: Mutex::default(),
             writer: Mutex::default(),
+            horizon,
             _lock: Some(lock),
         };
         this.check_identity(identity)?;
@@ -198,18 +204,42 @@ impl Database {
     }
 
     /// The number of a slot of an operator, which are identified by their names. At its first use
-    /// it is written, and synced; it never changes.
-    pub fn slot_id(&self, operator: &str, slot: &str) -> Result<u32, StateError> {
+    /// it is written with the slot's form, and synced; neither ever changes.
+    pub fn slot_id(&self, operator: &str, slot: &str, form: Form) -> Result<u32, StateError> {
         let name = slot_name(operator, slot);
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&id) = slots.get(&name) {
+            self.check_form(operator, slot, form)?;
             return Ok(id);
         }
         // Slots are never removed, so the numbers below their count are all taken.
         let id = slots.len() as u32;
-        self.db.put_opt(&name, id.to_be_bytes(), &synced()).map_err(self.failed("name a slot"))?;
+        let mut batch = WriteBatch::new();
+        batch.put(&name, id.to_be_bytes());
+        if form != Form::VALUE {
+            batch.put(form_name(operator, slot), form.encode());
+        }
+        self.db.write_opt(batch, &synced()).map_err(self.failed("name a slot"))?;
         slots.insert(name, id);
         Ok(id)
+    }
+
+    fn check_form(&self, operator: &str, slot: &str, wanted: Form) -> Result<(), StateError> {
+        let stored = self.db.get(form_name(operator, slot)).map_err(self.failed("read the form of a slot"))?;
+        let found = match &stored {
+            None => Some(Form::VALUE),
+            Some(bytes) => Form::decode(bytes),
+        };
+        if found == Some(wanted) {
+            return Ok(());
+        }
+        Err(StateError::OtherForm {
+            dir: self.dir.clone(),
+            operator: operator.to_owned(),
+            slot: slot.to_owned(),
+            found: found.map_or_else(|| "something that this build does not know".to_owned(), |form| form.to_string()),
+            wanted: wanted.to_string(),
+        })
     }
 
     /// A committed value.
@@ -272,8 +302,8 @@ impl Store for Database {
         self.committed_epoch()
     }
 
-    fn slot_id(&self, operator: &str, slot: &str) -> Result<u32, StateError> {
-        self.slot_id(operator, slot)
+    fn slot_id(&self, operator: &str, slot: &str, form: Form) -> Result<u32, StateError> {
+        self.slot_id(operator, slot, form)
     }
 
     fn holds_any(&self, slot: u32, groups: Range<u16>) -> Result<bool, StateError> {
@@ -295,6 +325,35 @@ impl Store for Database {
         for (position, value) in values.into_iter().enumerate() {
             if let Some(value) = value.map_err(self.failed("read state"))? {
                 found(position, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_of_epoch(&self, keys: &ByteList, found: &mut dyn FnMut(usize, &[u8])) -> Result<u64, StateError> {
+        // A commit writes the number of its epoch with its values, so one snapshot has both.
+        let snapshot = self.db.snapshot();
+        let mut read = ReadOptions::default();
+        read.set_snapshot(&snapshot);
+        let values = self.db.batched_multi_get_cf_opt(self.family(STATE), keys.iter(), false, &read);
+        for (position, value) in values.into_iter().enumerate() {
+            if let Some(value) = value.map_err(self.failed("read state"))? {
+                found(position, &value);
+            }
+        }
+        let epoch = snapshot.get("committed").map_err(self.failed("read the committed epoch"))?;
+        let epoch = epoch.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
+        Ok(epoch)
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], found: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StateError> {
+        let mut read = ReadOptions::default();
+        read.set_iterate_upper_bound(end);
+        let mode = IteratorMode::From(start, Direction::Forward);
+        for entry in self.db.iterator_cf_opt(self.family(STATE), read, mode) {
+            let (key, value) = entry.map_err(self.failed("scan state"))?;
+            if !found(&key, &value) {
+                break;
             }
         }
         Ok(())

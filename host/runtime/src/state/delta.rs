@@ -1,5 +1,7 @@
 //! What one subtask changed in one epoch, with the keys under which RocksDB stores it.
 
+use std::ops::Range;
+
 /// Puts and deletes in one buffer, in the order in which they were added.
 ///
 /// Each is: key length u32, value length u32 or [`DELETE`], key, value; in the machine's byte order,
@@ -47,6 +49,12 @@ impl Changes {
         })
     }
 
+    /// Adds all of another list.
+    pub fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.entries += other.entries;
+    }
+
     pub fn entries(&self) -> usize {
         self.entries
     }
@@ -59,17 +67,23 @@ impl Changes {
 pub struct Delta {
     pub(super) state: Changes,
     pub(super) timers: Changes,
+    /// Operands for merge slots; none is for a key that `state` changes.
+    pub(super) merges: Changes,
+    /// Values of these slots (by number) and key groups are gone when their stamps are not behind the
+    /// time. It counts once the delta is committed.
+    pub(super) horizon: Vec<(u32, i64)>,
+    pub(super) groups: Range<u16>,
 }
 
 impl Delta {
     /// Values and timers to write or delete.
     pub fn entries(&self) -> usize {
-        self.state.entries() + self.timers.entries()
+        self.state.entries() + self.timers.entries() + self.merges.entries()
     }
 
     /// Bytes that this delta takes in memory; about what it takes in RocksDB's log.
     pub fn bytes(&self) -> usize {
-        self.state.bytes.len() + self.timers.bytes.len()
+        self.state.bytes.len() + self.timers.bytes.len() + self.merges.bytes.len()
     }
 
     pub fn is_empty(&self) -> bool {

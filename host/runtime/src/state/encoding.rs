@@ -5,7 +5,13 @@
 //! timers: key group u16 | slot u32 | family u8 | time u64 | key bytes   -> nothing
 //! outbox: epoch u64 | subtask u16 | sink name                           -> the bytes to publish
 //! slots:  "slot:" | length of the operator's name u32 | operator | slot -> number u32
+//! forms:  "form:" | as in slots -> kind u8 | clock of the stamps plus one, or 0, u8; absent: 1, 0
 //! ```
+//!
+//! In slots of maps and lists, the key is followed by the entry's own key, of lists a number u64.
+//! A key ends where it says (`wasmill_abi::key`), so no entry of one key looks like one of another.
+//! A value of a slot with a clock starts with its stamp (`state/expiry.rs`); a merge slot holds what
+//! `state/merge.rs` says.
 //!
 //! All numbers are big-endian, so that a range of key groups is a range of keys; a timer's time has
 //! its sign bit flipped, so that it sorts as a signed number.
@@ -78,6 +84,11 @@ pub(super) fn read_slot_name(bytes: &[u8]) -> Option<(&str, &str)> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (operator, slot) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     Some((std::str::from_utf8(operator).ok()?, std::str::from_utf8(slot).ok()?))
+}
+
+/// The name under which the form of a slot stands that is not a plain value.
+pub(super) fn form_name(operator: &str, slot: &str) -> Vec<u8> {
+    [&b"form:"[..], &slot_name(operator, slot)[SLOT_PREFIX.len()..]].concat()
 }
 
 #[cfg(test)]

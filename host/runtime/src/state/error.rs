@@ -60,6 +60,10 @@ pub enum StateError {
     #[error("epoch {epoch} has {problem}. This is a bug in wasmill")]
     BadCommit { epoch: u64, problem: String },
     #[error(
+        "the state directory {dir:?} holds slot {slot:?} of operator {operator:?} as {found}, and the module now declares {wanted}. Give the slot another name, or run a module that declares what is stored"
+    )]
+    OtherForm { dir: PathBuf, operator: String, slot: String, found: String, wanted: String },
+    #[error(
         "operator {operator:?} was given a key of group {group}, and owns the groups {groups:?}. This is a bug in wasmill"
     )]
     ForeignKey { operator: String, group: u16, groups: Range<u16> },

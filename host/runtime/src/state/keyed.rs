@@ -4,16 +4,19 @@
 //! [`Delta`].
 
 use super::cache::{ABSENT, Cache};
-use super::delta::Delta;
+use super::delta::{Changes, Delta};
 use super::encoding::{read_timer_key, state_key};
+use super::entries::Entries;
 use super::error::StateError;
+use super::expiry::{Clock, Form, visible};
 use super::keys::{ByteList, KeySet};
 use super::store::Store;
 use super::timers::{DueTimers, Timers};
 use std::ops::Range;
-use std::sync::Arc;
-use wasmill_abi::effects::TimerFamily;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wasmill_abi::effects::{EntryChange, TimerFamily};
 use wasmill_abi::hash::{hash32, key_group};
+use wasmill_abi::manifest::{Slot, SlotKind};
 
 /// The name under which an operator's timers get their number. A slot of this name would share the
 /// number and nothing else: values and timers lie apart.
@@ -40,7 +43,11 @@ pub struct KeyedState {
     store: Arc<dyn Store>,
     operator: String,
     slot_ids: Vec<u32>,
+    forms: Vec<Form>,
     timer_slot: u32,
+    /// Maps, lists and merge slots, when there are any; shared with the calls that read them.
+    entries: Option<Arc<Mutex<Entries>>>,
+    clock: Clock,
     groups: Range<u16>,
     key_groups: u16,
     cache: Cache,
@@ -70,14 +77,23 @@ impl KeyedState {
     pub fn open(
         store: Arc<dyn Store>,
         operator: &str,
-        slots: &[String],
+        slots: &[Slot],
         groups: Range<u16>,
         key_groups: u16,
         cache_bytes: u64,
     ) -> Result<Self, StateError> {
-        let slot_ids = slots.iter().map(|s| store.slot_id(operator, s)).collect::<Result<Vec<_>, _>>()?;
-        let may_hold = slot_ids.iter().map(|&id| store.holds_any(id, groups.clone())).collect::<Result<_, _>>()?;
-        let timer_slot = store.slot_id(operator, TIMERS_SLOT)?;
+        let forms: Vec<Form> = slots.iter().map(Form::of).collect();
+        let ids = slots.iter().zip(&forms).map(|(s, &form)| store.slot_id(operator, &s.name, form));
+        let slot_ids = ids.collect::<Result<Vec<_>, _>>()?;
+        let holds = |&id: &u32| Ok((id, store.holds_any(id, groups.clone())?));
+        let stored = slot_ids.iter().map(holds).collect::<Result<Vec<_>, StateError>>()?;
+        // The cache holds values alone.
+        let may_hold = stored.iter().zip(slots).map(|(s, slot)| s.1 && slot.kind == SlotKind::Value).collect();
+        let entries = slots
+            .iter()
+            .any(|slot| slot.kind != SlotKind::Value)
+            .then(|| Arc::new(Mutex::new(Entries::new(store.clone(), slots, &stored, key_groups))));
+        let timer_slot = store.slot_id(operator, TIMERS_SLOT, Form::VALUE)?;
         let mut timers = Timers::default();
         store.scan_timers(timer_slot, groups.clone(), &mut |stored| {
             let timer = read_timer_key(stored)?;
@@ -89,7 +105,10 @@ impl KeyedState {
             store,
             operator: operator.to_owned(),
             slot_ids,
+            forms,
             timer_slot,
+            entries,
+            clock: Clock::START,
             groups,
             key_groups,
             timers,
@@ -171,6 +190,41 @@ impl KeyedState {
         self.cache.value(self.entry(key), slot)
     }
 
+    /// Starts a call with the keys that were loaded last: what is gone by its clock is not there.
+    pub fn begin(&mut self, keys: &KeySet, clock: Clock) {
+        self.clock = clock;
+        if let Some(mut entries) = self.entries_mut() {
+            entries.begin(keys, clock);
+        }
+    }
+
+    /// Whether values of a slot have a time to live.
+    pub fn expires(&self, slot: usize) -> bool {
+        self.forms[slot].clock.is_some()
+    }
+
+    /// Like [`value`](Self::value), and empty when the value of a slot with a time to live is gone. It
+    /// starts with its stamp.
+    pub fn living_value(&self, slot: usize, key: usize) -> &[u8] {
+        let value = self.value(slot, key);
+        let clock = self.forms[slot].clock.map(|family| self.clock.of(family));
+        visible(value, clock).map_or(&[], |_| value)
+    }
+
+    /// Maps, lists and merge slots, for calls that read them.
+    pub fn entries(&self) -> Option<Arc<Mutex<Entries>>> {
+        self.entries.clone()
+    }
+
+    fn entries_mut(&self) -> Option<MutexGuard<'_, Entries>> {
+        self.entries.as_ref().map(|entries| entries.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Applies changes of a slot that is no value.
+    pub fn apply_entries(&mut self, slot: u16, changes: &[EntryChange<'_>]) -> Result<(), StateError> {
+        self.entries_mut().map_or(Ok(()), |mut entries| entries.apply(slot, changes))
+    }
+
     #[inline]
     fn entry(&self, key: usize) -> u32 {
         let id = self.loaded[key];
@@ -225,10 +279,17 @@ impl KeyedState {
     /// Everything that changed since the last call, as the delta of this epoch: each value and
     /// timer once, with its last state. What it covers stays in memory until the epoch is committed.
     pub fn take_delta(&mut self, epoch: u64) -> Delta {
-        Delta {
-            state: self.cache.take_changes(epoch, &self.slot_ids, self.key_groups),
-            timers: self.timers.take_changes(self.timer_slot, self.key_groups),
+        let mut state = self.cache.take_changes(epoch, &self.slot_ids, self.key_groups);
+        let mut merges = Changes::default();
+        if let Some(mut entries) = self.entries_mut() {
+            let (changes, operands) = entries.take_changes(epoch);
+            state.append(&changes);
+            merges = operands;
         }
+        let timers = self.timers.take_changes(self.timer_slot, self.key_groups);
+        let clocks = self.slot_ids.iter().zip(&self.forms);
+        let horizon = clocks.filter_map(|(&id, form)| Some((id, self.clock.of(form.clock?)))).collect();
+        Delta { state, timers, merges, horizon, groups: self.groups.clone() }
     }
 
     /// Says that all epochs up to this one are committed; what only they covered may be evicted.
@@ -236,11 +297,15 @@ impl KeyedState {
     pub fn committed(&mut self, epoch: u64) {
         self.loaded.clear();
         self.cache.committed(epoch);
+        if let Some(mut entries) = self.entries_mut() {
+            entries.committed(epoch);
+        }
     }
 
     /// About the size of the delta that [`take_delta`](Self::take_delta) would give now.
     pub fn dirty_bytes(&self) -> u64 {
-        self.cache.dirty_bytes() + self.timers.dirty_bytes()
+        let entries = self.entries_mut().map_or(0, |entries| entries.dirty_bytes());
+        self.cache.dirty_bytes() + self.timers.dirty_bytes() + entries
     }
 
     /// Bytes that values and keys take in memory, pinned ones included; timers come on top.

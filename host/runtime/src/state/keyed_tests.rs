@@ -10,8 +10,8 @@ use std::sync::atomic::Ordering;
 const GROUPS: u16 = 16;
 const FAMILIES: [TimerFamily; 2] = [TimerFamily::Event, TimerFamily::Processing];
 
-fn slots(n: usize) -> Vec<String> {
-    (0..n).map(|i| format!("slot{i}")).collect()
+fn slots(n: usize) -> Vec<Slot> {
+    (0..n).map(|i| Slot::new(format!("slot{i}"), SlotKind::Value, 1, "")).collect()
 }
 
 fn open(store: &Arc<MemStore>, n: usize, cache_bytes: u64) -> KeyedState {

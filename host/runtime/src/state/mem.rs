@@ -3,7 +3,9 @@
 use super::delta::Delta;
 use super::encoding::prefix;
 use super::error::StateError;
+use super::expiry::Form;
 use super::keys::ByteList;
+use super::merge;
 use super::store::Store;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,7 +20,7 @@ pub struct Committed {
     pub epoch: u64,
     pub state: Map,
     pub timers: Map,
-    slots: BTreeMap<(String, String), u32>,
+    slots: BTreeMap<(String, String), (u32, Form)>,
 }
 
 #[derive(Default)]
@@ -46,6 +48,11 @@ impl MemStore {
                     };
                 }
             }
+            for (key, operand) in delta.merges.iter() {
+                let stored = committed.state.get(key).map(Vec::as_slice);
+                let merged = merge::fold(stored, operand.into_iter()).expect("operands fit what is stored");
+                committed.state.insert(key.to_vec(), merged.to_vec());
+            }
         }
     }
 }
@@ -61,10 +68,24 @@ impl Store for MemStore {
         self.get().epoch
     }
 
-    fn slot_id(&self, operator: &str, slot: &str) -> Result<u32, StateError> {
+    fn slot_id(&self, operator: &str, slot: &str, form: Form) -> Result<u32, StateError> {
         let slots = &mut self.get().slots;
         let next = slots.len() as u32;
-        Ok(*slots.entry((operator.to_owned(), slot.to_owned())).or_insert(next))
+        let (id, known) = *slots.entry((operator.to_owned(), slot.to_owned())).or_insert((next, form));
+        assert_eq!(known, form, "a slot keeps its form");
+        Ok(id)
+    }
+
+    fn read_of_epoch(&self, keys: &ByteList, found: &mut dyn FnMut(usize, &[u8])) -> Result<u64, StateError> {
+        self.read(keys, found)?;
+        Ok(self.get().epoch)
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], found: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StateError> {
+        let state = &self.get().state;
+        let mut range = state.range(start.to_vec()..end.to_vec());
+        while range.next().is_some_and(|(key, value)| found(key, value)) {}
+        Ok(())
     }
 
     fn holds_any(&self, slot: u32, mut groups: Range<u16>) -> Result<bool, StateError> {

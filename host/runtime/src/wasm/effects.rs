@@ -2,14 +2,15 @@
 //! returned; columns and values stay in the memory of their chunk. It applies nothing.
 
 use super::columns;
+use super::entries;
 use super::guest::Chunk;
 use crate::schema::to_arrow;
 use arrow_array::RecordBatch;
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::SchemaRef;
 use std::ops::Range;
-use wasmill_abi::effects::{Bounds, Effect, TimerChange, read};
-use wasmill_abi::manifest::Function;
+use wasmill_abi::effects::{Bounds, Effect, EntryChange, TimerChange, read};
+use wasmill_abi::manifest::{Function, Slot, SlotKind};
 use wasmill_abi::{DecodeError, Schema};
 
 /// Rows that one call may emit, over all outputs: rows without columns take no bytes.
@@ -20,7 +21,7 @@ const ROWS_MAX: usize = 1 << 24;
 pub struct EffectsReader {
     schemas: Vec<Schema>,
     arrow: Vec<SchemaRef>,
-    slots: u16,
+    slots: Vec<Slot>,
     metrics: u16,
 }
 
@@ -29,6 +30,7 @@ pub struct EffectsReader {
 pub struct Effects {
     pub rows: Vec<OutputRows>,
     state: Vec<StateRecord>,
+    entries: Vec<EntryRecord>,
     pub timers: Vec<TimerChange>,
     pub rejects: Vec<Reject>,
     /// The metric and its eight bytes; the manifest says whether they count or set.
@@ -73,12 +75,30 @@ struct StateRecord {
     values: Range<usize>,
 }
 
+/// Changes of one slot that is no value, in their chunk.
+#[derive(Debug, Clone)]
+pub struct EntryRecord {
+    pub slot: u16,
+    chunk: Buffer,
+    /// The key of the frame, the entry's own key and the value.
+    changes: Vec<(u32, Option<Range<usize>>, Option<Range<usize>>)>,
+}
+
+impl EntryRecord {
+    /// All changes, in order.
+    pub fn changes(&self) -> Vec<EntryChange<'_>> {
+        let bytes = |range: &Option<Range<usize>>| range.clone().map(|range| &self.chunk.as_slice()[range]);
+        let change = |(key, entry, value): &(u32, _, _)| EntryChange { key: *key, entry: bytes(entry), value: bytes(value) };
+        self.changes.iter().map(change).collect()
+    }
+}
+
 impl EffectsReader {
     pub fn new(function: &Function) -> Self {
         let schemas: Vec<Schema> = function.outputs.iter().map(|o| o.schema.clone()).collect();
         let arrow = schemas.iter().map(to_arrow).collect();
         let count = |n: usize| u16::try_from(n).expect("a manifest holds at most 256 of each");
-        Self { schemas, arrow, slots: count(function.slots().len()), metrics: count(function.metrics.len()) }
+        Self { schemas, arrow, slots: function.slots().to_vec(), metrics: count(function.metrics.len()) }
     }
 
     /// Reads the effects of a call with so many rows (or timers) and distinct keys.
@@ -87,8 +107,9 @@ impl EffectsReader {
     /// When one byte is wrong: an unknown output, slot, key, row or metric, a missing value in a
     /// column that is not nullable, text that is not UTF-8. Then nothing of the call holds.
     pub fn read(&self, chunks: &[Chunk], rows: u32, keys: u32) -> Result<Effects, DecodeError> {
+        let slots = u16::try_from(self.slots.len()).expect("a manifest holds at most 256");
         let bounds =
-            Bounds { outputs: &self.schemas, slots: self.slots, metrics: self.metrics, rows, keys, rows_max: ROWS_MAX };
+            Bounds { outputs: &self.schemas, slots, metrics: self.metrics, rows, keys, rows_max: ROWS_MAX };
         let mut effects = Effects::default();
         let mut rows_left = ROWS_MAX;
         for chunk in chunks {
@@ -116,7 +137,25 @@ impl EffectsReader {
                 let origins = origins.map(|o| ScalarBuffer::new(columns::part(chunk, o.as_flattened()), 0, o.len()));
                 effects.rows.push(OutputRows { output, columns, origins });
             }
+            Effect::Entries { slot, entries } => {
+                let spec = &self.slots[usize::from(slot)];
+                let at = |bytes: Option<&[u8]>| bytes.map(|bytes| place(chunk, bytes));
+                let mut changes = Vec::with_capacity(entries.len());
+                for change in &entries {
+                    entries::check(spec, change)?;
+                    changes.push((change.key, at(change.entry), at(change.value)));
+                }
+                effects.entries.push(EntryRecord { slot, chunk: chunk.clone(), changes });
+            }
             Effect::State { slot, keys, values } => {
+                let spec = &self.slots[usize::from(slot)];
+                if spec.kind != SlotKind::Value {
+                    return Err(DecodeError::new("effects", format!("slot {:?} is no value", spec.name)));
+                }
+                if spec.ttl.is_some() {
+                    let valid = (0..values.rows).filter(|&i| values.is_valid(i));
+                    valid.map(|i| values.var(i)).try_for_each(|value| entries::check_value(spec, value))?;
+                }
                 let at = |bytes: &[u8]| place(chunk, bytes);
                 effects.state.push(StateRecord {
                     slot,
@@ -151,10 +190,16 @@ impl Effects {
         self.state.iter().flat_map(StateRecord::changes)
     }
 
+    /// Changes of slots that are no values, in order.
+    pub fn entries(&self) -> &[EntryRecord] {
+        &self.entries
+    }
+
     /// Whether the call asked for nothing.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
             && self.state.is_empty()
+            && self.entries.is_empty()
             && self.timers.is_empty()
             && self.rejects.is_empty()
             && self.metrics.is_empty()

@@ -88,7 +88,7 @@ pub enum CallError {
     },
     #[error("the instance was abandoned after an earlier trap; make a new one")]
     Abandoned,
-    #[error("the host could not start the function: {0}")]
+    #[error("the host could not start or serve the function: {0}")]
     Host(String),
 }
 

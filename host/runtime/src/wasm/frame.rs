@@ -66,8 +66,9 @@ pub struct KeySection<'a> {
     pub columns: KeyColumns<'a>,
     /// The key of each row (or timer).
     pub row_key: &'a [u32],
-    /// For each slot of the manifest, the stored value of each key; empty when nothing is stored.
-    pub state: &'a [Bytes<'a>],
+    /// For each slot that is a value, its number and the stored value of each key; empty when nothing
+    /// is stored.
+    pub state: &'a [(u16, Bytes<'a>)],
 }
 
 /// Timers that are due, in the order in which they fire; their keys stand in
@@ -200,9 +201,8 @@ fn put_keys(frame: &mut FrameWriter, section: &KeySection<'_>, values: &KeyValue
 }
 
 fn put_state(frame: &mut FrameWriter, section: &KeySection<'_>) {
-    for (slot, values) in section.state.iter().enumerate() {
+    for &(slot, values) in section.state {
         assert_eq!(values.len(), section.keys, "every slot has a value per key, if only an empty one");
-        let slot = u16::try_from(slot).expect("a manifest has at most 256 slots");
         frame.block(Tag::State, slot, section.keys, 3, |block| {
             block.buffer(&[]);
             block.buffer(values.offsets.to_byte_slice());

@@ -3,6 +3,7 @@
 use super::interface::{Level, interface_name};
 use super::limiter::{Deadline, MemoryLimiter};
 use super::log::{GuestLog, LogSink};
+use super::state_calls::{self, StateCallError, StateCalls};
 use arrow_buffer::Buffer;
 use std::time::Duration;
 use wasmill_core::limits::Limits;
@@ -32,10 +33,11 @@ impl Chunk {
 }
 
 /// Why the host ended a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stop {
     Deadline,
     Effects { got: u64 },
+    State(StateCallError),
 }
 
 /// The data of a store.
@@ -43,6 +45,8 @@ pub(super) struct Guest {
     pub memory: MemoryLimiter,
     pub log: GuestLog,
     pub stop: Option<Stop>,
+    /// Answers what the guest asks about its state; none for functions without such slots.
+    pub state: Option<Box<dyn StateCalls>>,
     chunks: Vec<Chunk>,
     effects_bytes: u64,
     effects_limit: u64,
@@ -55,6 +59,7 @@ impl Guest {
             memory: MemoryLimiter::new(limits.memory_bytes),
             log: GuestLog::new(log, limits.log_line_bytes),
             stop: None,
+            state: None,
             chunks: Vec::new(),
             effects_bytes: 0,
             effects_limit: limits.effects_bytes,
@@ -114,6 +119,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     linker.instance(&interface_name("effects"))?.func_wrap("push", push)?;
     linker.instance(&interface_name("log"))?.func_wrap("write", write)?;
+    state_calls::link(&mut linker)?;
     Ok(linker)
 }
 

@@ -6,8 +6,10 @@ use super::factory::Factory;
 use super::guest::{Chunk, Guest, Stop};
 use super::interface::GuestError;
 use super::log::LogSink;
+use super::state_calls::{StateCallError, StateCalls};
 use std::sync::Arc;
 use std::time::Duration;
+use wasmill_abi::DecodeError;
 use wasmill_abi::open::OpenContext;
 use wasmill_core::limits::Limits;
 use wasmtime::component::Func;
@@ -76,6 +78,11 @@ impl Instance {
         answer.map_err(|e| guest_failure(e, rows))
     }
 
+    /// Lets the guest ask about the state of the keys of its frames.
+    pub fn set_state(&mut self, state: Box<dyn StateCalls>) {
+        self.store.data_mut().state = Some(state);
+    }
+
     /// The guest's linear memory. It never shrinks: drop an instance that has grown too large.
     pub fn memory_bytes(&self) -> usize {
         self.store.data().memory.used()
@@ -103,6 +110,12 @@ pub(super) fn failure(store: &mut Store<Guest>, limits: &Limits, rows: u32, erro
     match guest.stop.take() {
         Some(Stop::Deadline) => return CallError::Deadline { limit: guest.deadline_limit(), rows },
         Some(Stop::Effects { got }) => return CallError::EffectsTooLarge { limit: limits.effects_bytes, got },
+        Some(Stop::State(StateCallError::Asked(problem))) => {
+            return CallError::BadEffects(DecodeError::new("state call", problem));
+        }
+        Some(Stop::State(StateCallError::Host(problem))) => {
+            return CallError::Host(format!("its state could not be read: {problem}"));
+        }
         None if was_refused_memory => return CallError::Memory { limit: limits.memory_bytes },
         None => {}
     }

@@ -7,7 +7,7 @@ pub(super) const PACKAGE: &str = "wasmill:function";
 /// The version of the world that this host offers.
 pub(super) const VERSION: &str = "0.1.0";
 /// The interfaces that a guest may import.
-pub(super) const OFFERED: [&str; 3] = ["effects", "log", "types"];
+pub(super) const OFFERED: [&str; 4] = ["effects", "log", "state", "types"];
 
 /// `wasmill:function/INTERFACE@VERSION`.
 pub(super) fn interface_name(interface: &str) -> String {

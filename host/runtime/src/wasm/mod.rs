@@ -10,6 +10,7 @@
 mod cache;
 mod columns;
 pub mod effects;
+mod entries;
 mod error;
 mod factory;
 pub mod frame;
@@ -20,10 +21,11 @@ mod limiter;
 mod log;
 mod nesting;
 mod runtime;
+mod state_calls;
 mod sys;
 
 pub(crate) use columns::{block_rows, bytes as column_bytes};
-pub use effects::{Effects, EffectsReader, OutputRows, Reject, StateChange};
+pub use effects::{Effects, EffectsReader, EntryRecord, OutputRows, Reject, StateChange};
 pub use error::{Advice, CallError, ModuleError, WasmError};
 pub use factory::Factory;
 pub use guest::Chunk;
@@ -31,6 +33,7 @@ pub use instance::Instance;
 pub use interface::{Fault, Level};
 pub use log::LogSink;
 pub use runtime::Runtime;
+pub use state_calls::{StateCallError, StateCalls};
 
 #[cfg(test)]
 mod tests;

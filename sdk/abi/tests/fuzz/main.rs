@@ -12,7 +12,7 @@ use wasmill_abi::frame::{Frame, FrameWriter, Kind, Tag};
 use wasmill_abi::key::{self, Value};
 use wasmill_abi::manifest::Manifest;
 use wasmill_abi::open::OpenContext;
-use wasmill_abi::{DecodeError, Schema, Type};
+use wasmill_abi::{DecodeError, Schema, Type, calls};
 
 const ROWS_MAX: usize = 64;
 
@@ -171,7 +171,7 @@ fn frames() {
 
 fn check_effects(input: &[u8]) -> Result<(), DecodeError> {
     let outputs = [seeds::everything(), seeds::key_schema()];
-    let bounds = Bounds { outputs: &outputs, slots: 2, metrics: 2, rows: 3, keys: 2, rows_max: ROWS_MAX };
+    let bounds = Bounds { outputs: &outputs, slots: 4, metrics: 2, rows: 3, keys: 2, rows_max: ROWS_MAX };
     let number = |n: &[u8; 4]| u32::from_le_bytes(*n);
     for effect in effects::read(input, &bounds)? {
         match effect {
@@ -186,8 +186,16 @@ fn check_effects(input: &[u8]) -> Result<(), DecodeError> {
                 }
             }
             Effect::State { slot, keys, values } => {
-                assert!(slot < 2 && keys.len() == values.rows && keys.iter().all(|k| number(k) < 2));
+                assert!(slot < 4 && keys.len() == values.rows && keys.iter().all(|k| number(k) < 2));
                 check_column(input, &values, true);
+            }
+            Effect::Entries { slot, entries } => {
+                assert!(slot < 4);
+                for change in entries {
+                    assert!(change.key < 2);
+                    inside(input, change.entry.unwrap_or_default());
+                    inside(input, change.value.unwrap_or_default());
+                }
             }
             Effect::Timers(timers) => assert!(timers.iter().all(|t| t.key < 2)),
             Effect::Reject { row, message, .. } => {
@@ -240,6 +248,27 @@ fn open_contexts() {
         Ok(())
     });
     reached(&report, &["fine", "unknown kind", "a flag must be", "exceeds the limit", "UTF-#", "left over"]);
+}
+
+#[test]
+fn calls() {
+    let report = fuzz("calls", seeds::calls(), |_| {}, &|input| {
+        let asked = calls::read_asked(input, 2);
+        for (key, entry) in asked.iter().flatten() {
+            assert!(*key < 2);
+            inside(input, entry);
+        }
+        let found = calls::read_found(input, 2);
+        found.iter().flatten().flatten().for_each(|value| inside(input, value));
+        let page = calls::read_page(input);
+        for (key, value) in page.iter().flat_map(|page| &page.entries) {
+            inside(input, key);
+            inside(input, value);
+        }
+        // Each input is meant for one of the three at most.
+        asked.map(drop).or(found.map(drop)).or(page.map(drop)).map_err(said)
+    });
+    reached(&report, &["fine", "starts with # or #", "bytes expected"]);
 }
 
 fn encode(ty: Type, value: &Value, out: &mut Vec<u8>) {

@@ -1,14 +1,14 @@
 //! Inputs in order, made by the writers: what the fuzzers start from.
 
 use wasmill_abi::block::BlockWriter;
-use wasmill_abi::effects::{EffectsWriter, TimerChange, TimerFamily};
+use wasmill_abi::effects::{EffectsWriter, EntryChange, TimerChange, TimerFamily};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::manifest::{
     ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
     SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
-use wasmill_abi::{Field, Schema, Shape, Type, key};
+use wasmill_abi::{Field, Schema, Shape, Type, calls, key};
 
 /// Every type, present and nullable.
 pub fn everything() -> Schema {
@@ -71,7 +71,7 @@ pub fn frames() -> Vec<Vec<u8>> {
     vec![rows.finish(), timers.finish()]
 }
 
-/// Chunks for the outputs [`everything`] and [`key_schema`], two slots and two metrics.
+/// Chunks for the outputs [`everything`] and [`key_schema`], two values, a map, a sum and two metrics.
 pub fn effects() -> Vec<Vec<u8>> {
     let mut all = EffectsWriter::new();
     for (output, schema) in [everything(), key_schema()].iter().enumerate() {
@@ -81,6 +81,15 @@ pub fn effects() -> Vec<Vec<u8>> {
     }
     all.state(1, &[(1, Some(b"value")), (0, None)]);
     all.state(0, &[(0, Some(b""))]);
+    all.entries(
+        2,
+        &[
+            EntryChange { key: 1, entry: Some(b"entry"), value: Some(b"value") },
+            EntryChange { key: 0, entry: Some(b""), value: None },
+            EntryChange { key: 1, entry: None, value: None },
+        ],
+    );
+    all.entries(3, &[EntryChange { key: 0, entry: None, value: Some(b"12345678") }]);
     all.timers(&[
         TimerChange { time: i64::MIN, key: 0, family: TimerFamily::Event, delete: false },
         TimerChange { time: 5, key: 1, family: TimerFamily::Processing, delete: true },
@@ -176,6 +185,19 @@ pub fn opens() -> Vec<Vec<u8>> {
         config,
     };
     vec![full.encode(), OpenContext::default().encode()]
+}
+
+/// A request, an answer and a page.
+pub fn calls() -> Vec<Vec<u8>> {
+    let (mut asked, mut found, mut page) = (Vec::new(), Vec::new(), calls::start_page());
+    calls::put_asked(&mut asked, 1, b"entry");
+    calls::put_asked(&mut asked, 0, b"");
+    calls::put_found(&mut found, Some(b"value"));
+    calls::put_found(&mut found, None);
+    calls::put_entry(&mut page, b"key", b"value");
+    calls::put_entry(&mut page, b"", b"");
+    calls::set_more(&mut page);
+    vec![asked, found, page, calls::start_page()]
 }
 
 /// The columns that keys are decoded with.

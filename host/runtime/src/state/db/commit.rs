@@ -37,7 +37,7 @@ pub struct OutboxEntry {
 pub struct CommitStats {
     /// Bytes written to the log.
     pub bytes: u64,
-    /// Puts and deletes.
+    /// Puts, deletes and merges.
     pub entries: u64,
     pub micros: u64,
 }
@@ -69,6 +69,7 @@ impl Database {
             return Err(failure(&self.dir, "commit an epoch", e));
         }
         self.committed.store(commit.epoch, Ordering::Release);
+        self.horizon.committed(&commit.deltas);
         if let Some(published) = commit.drop_outbox_up_to {
             writer.outbox = writer.outbox.split_off(outbox_key(published + 1, 0, "").as_slice());
         }
@@ -82,6 +83,9 @@ impl Database {
         let mut batch = WriteBatch::with_capacity_bytes(deltas + blobs + 4096);
         let (state, timers) = (self.family(STATE), self.family(TIMERS));
         add(&mut batch, state, commit.deltas.iter().map(|d| &d.state));
+        for (key, operand) in commit.deltas.iter().flat_map(|d| d.merges.iter()) {
+            batch.merge_cf(state, key, operand.expect("a merge has an operand"));
+        }
         add(&mut batch, timers, commit.deltas.iter().map(|d| &d.timers));
         let meta = self.family(META);
         for (key, value) in &commit.meta {

@@ -1,7 +1,10 @@
 //! How RocksDB is tuned: many small point reads and writes in sorted batches, one process, bounded
 //! memory and few open files.
 
+use super::horizon::Horizon;
 use super::{META, OUTBOX, STATE, TIMERS};
+use crate::state::merge;
+use rocksdb::compaction_filter::Decision;
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, LogLevel, Options};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,12 +17,15 @@ const MEMTABLE_BYTES: usize = 64 << 20;
 const LOG_BYTES_MAX: u64 = 256 << 20;
 /// Below the usual limit of 1024 per process, with room for the job's own files.
 const OPEN_FILES_MAX: i32 = 400;
+/// Files older than this are compacted even when nothing is written near them, so that what has
+/// outlived its time is given back.
+const COMPACTION_AGE_SECONDS: u64 = 24 * 3600;
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 
 /// Opens or creates the database with all of its families.
-pub(super) fn open(path: &Path) -> Result<DB, rocksdb::Error> {
+pub(super) fn open(path: &Path, horizon: &Horizon) -> Result<DB, rocksdb::Error> {
     let options = database();
-    DB::open_cf_descriptors(&options, path, families(&options, path)?)
+    DB::open_cf_descriptors(&options, path, families(&options, path, horizon)?)
 }
 
 /// Opens a database that exists to read it, and writes nothing into its directory. All files are
@@ -29,10 +35,10 @@ pub(super) fn open_read_only(path: &Path) -> Result<DB, rocksdb::Error> {
     options.create_if_missing(false);
     options.create_missing_column_families(false);
     options.set_max_open_files(-1);
-    DB::open_cf_descriptors_read_only(&options, path, families(&options, path)?, false)
+    DB::open_cf_descriptors_read_only(&options, path, families(&options, path, &Horizon::default())?, false)
 }
 
-fn families(options: &Options, path: &Path) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
+fn families(options: &Options, path: &Path, horizon: &Horizon) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
     let ours = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME, STATE, TIMERS, META, OUTBOX];
     let mut names: BTreeSet<String> = ours.iter().map(|&name| name.to_owned()).collect();
     if path.join("CURRENT").exists() {
@@ -41,7 +47,7 @@ fn families(options: &Options, path: &Path) -> Result<Vec<ColumnFamilyDescriptor
     }
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
     let families = names.into_iter().map(|name| {
-        let options = family(&name, &cache);
+        let options = family(&name, &cache, horizon);
         ColumnFamilyDescriptor::new(name, options)
     });
     Ok(families.collect())
@@ -63,7 +69,7 @@ fn database() -> Options {
     o
 }
 
-fn family(name: &str, cache: &Cache) -> Options {
+fn family(name: &str, cache: &Cache, horizon: &Horizon) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     blocks.set_block_size(4096);
@@ -81,6 +87,15 @@ fn family(name: &str, cache: &Cache) -> Options {
         o.set_memtable_whole_key_filtering(true);
         o.set_memtable_prefix_bloom_ratio(0.02);
         o.set_max_write_buffer_number(4);
+        o.set_merge_operator_associative(merge::NAME, |_, stored, operands| {
+            merge::fold(stored, operands.iter()).map(Vec::from)
+        });
+        let horizon = horizon.clone();
+        o.set_compaction_filter("wasmill.ttl", move |_, key, value| match horizon.is_gone(key, value) {
+            true => Decision::Remove,
+            false => Decision::Keep,
+        });
+        o.set_periodic_compaction_seconds(COMPACTION_AGE_SECONDS);
     }
     o.set_block_based_table_factory(&blocks);
     o

@@ -7,6 +7,7 @@
 //! the opening to behind it proves that nothing was missed; otherwise it is opened again. The log
 //! is read to its last whole batch, and a commit is one batch: so this is one whole epoch.
 
+use super::horizon::Horizon;
 use super::{Database, META, STATE, TIMERS, Writer, failure, options};
 use crate::state::encoding::{SLOT_PREFIX, prefix, read_slot_name, read_timer_key, slot_name, state_key};
 use crate::state::error::StateError;
@@ -72,6 +73,7 @@ impl Snapshot {
             committed: AtomicU64::new(0),
             slots: Mutex::new(HashMap::new()),
             writer: Mutex::new(Writer::default()),
+            horizon: Horizon::default(),
             _lock: None,
         };
         this.check_format()?;

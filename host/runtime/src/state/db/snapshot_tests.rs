@@ -110,7 +110,7 @@ fn what_is_forgotten_is_gone_and_the_rest_stays() {
     }
     let meta = vec![("slot/op/a".to_owned(), Some(vec![1])), ("slot/op/b".to_owned(), Some(vec![2]))];
     db.commit(Commit { deltas: vec![state.take_delta(1)], meta, ..empty(1) }).expect("commits");
-    let id = |name| db.slot_id("op", name).expect("a number");
+    let id = |name| db.slot_id("op", name, Form::VALUE).expect("a number");
     db.forget(&[id("a")], &["slot/op/a".to_owned()]).expect("it forgets");
     assert!(!db.holds_any(id("a"), 0..16).expect("it scans"));
     assert!(db.holds_any(id("b"), 0..16).expect("it scans"));

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use wasmill_abi::effects::TimerFamily;
 use wasmill_abi::hash::hash32;
+use wasmill_abi::manifest::{Slot, SlotKind, Ttl};
 
 const IDENTITY: Identity<'static> = Identity { job: "flights", key_groups: 16 };
 
@@ -25,8 +26,12 @@ pub(super) fn temp_dir() -> TempDir {
     tempfile::tempdir().expect("a temporary directory")
 }
 
+pub(super) fn slot(name: &str, kind: SlotKind, ttl: Option<Ttl>) -> Slot {
+    Slot { ttl, ..Slot::new(name, kind, 1, "") }
+}
+
 pub(super) fn keyed(db: &Arc<Database>, cache_bytes: u64) -> KeyedState {
-    let slots = ["a".to_owned(), "b".to_owned()];
+    let slots = ["a", "b"].map(|name| slot(name, SlotKind::Value, None));
     KeyedState::open(Arc::clone(db) as _, "op", &slots, 0..16, 16, cache_bytes).expect("the state opens")
 }
 
@@ -44,6 +49,27 @@ fn outbox(epoch: u64, sink: &str, bytes: &[u8]) -> OutboxEntry {
 
 pub(super) fn empty(epoch: u64) -> Commit {
     Commit { epoch, ..Commit::default() }
+}
+
+impl Database {
+    /// Writes out what is in memory, and compacts all state.
+    pub fn compact_state(&self) -> Result<(), StateError> {
+        self.db.flush_cf(self.family(STATE)).map_err(self.failed("flush"))?;
+        let mut options = rocksdb::CompactOptions::default();
+        options.set_bottommost_level_compaction(rocksdb::BottommostLevelCompaction::Force);
+        self.db.compact_range_cf_opt(self.family(STATE), None::<&[u8]>, None::<&[u8]>, &options);
+        Ok(())
+    }
+
+    /// How many entries of state are stored.
+    pub fn stored_entries(&self) -> Result<usize, StateError> {
+        let mut entries = 0;
+        self.scan(self.family(STATE), &[], |_, _| {
+            entries += 1;
+            Ok(true)
+        })?;
+        Ok(entries)
+    }
 }
 
 /// Everything that is stored, by family.
@@ -120,12 +146,12 @@ fn slots_are_known_by_their_names() {
     let dir = temp_dir();
     let ids = |db: &Database| {
         [("op", "a"), ("op", "b"), ("other", "a"), ("op", "#timers")]
-            .map(|(op, slot)| db.slot_id(op, slot).expect("a number"))
+            .map(|(op, slot)| db.slot_id(op, slot, Form::VALUE).expect("a number"))
     };
     let first = ids(&open(dir.path()));
     assert_eq!(first, [0, 1, 2, 3]);
     let db = open(dir.path());
-    assert_eq!(db.slot_id("new", "slot").expect("a number"), 4);
+    assert_eq!(db.slot_id("new", "slot", Form::VALUE).expect("a number"), 4);
     assert_eq!(ids(&db), first);
 }
 

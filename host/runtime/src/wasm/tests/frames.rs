@@ -170,7 +170,7 @@ fn keys_and_state_stand_beside_the_rows() {
         keys: 2,
         columns: KeyColumns::FirstRows { rows: &[1, 3], columns: &[0] },
         row_key: &[0, 0, 1, 1],
-        state: &[Bytes { offsets: &[0, 0, 3], bytes: b"abc" }, Bytes { offsets: &[0, 1, 1], bytes: b"z" }],
+        state: &[(0, Bytes { offsets: &[0, 0, 3], bytes: b"abc" }), (1, Bytes { offsets: &[0, 1, 1], bytes: b"z" })],
     };
     let batch = batch_of(columns);
     let frame = data_frame(Vec::new(), &INFO, &id_schema(), &[0], &batch, 2..6, Some(&keyed)).expect("keys are right");
@@ -208,7 +208,7 @@ fn timers_bring_their_keys_and_state() {
         keys: 2,
         columns: KeyColumns::Encoded(Bytes { offsets: &offsets, bytes: &bytes }),
         row_key: &[1, 0, 1],
-        state: &[Bytes { offsets: &[0, 2, 2], bytes: b"hi" }],
+        state: &[(0, Bytes { offsets: &[0, 2, 2], bytes: b"hi" })],
     };
     let timers = Timers { times: &[10, 20, 30], families: &[0, 1, 0] };
     let frame = timer_frame(Vec::new(), &INFO, timers, &keyed).expect("the keys are right");
