@@ -140,8 +140,8 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 pub mod prelude {
     pub use crate::{
         Config, Context, Counter, CounterState, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map, MapState,
-        MaxState, MetricDef, MinState, OpenContext, OrError,
-        Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp, Value,
+        MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp,
+        Value,
     };
     pub use crate::{debug, error, info, trace, warn};
     pub use std::time::Duration;

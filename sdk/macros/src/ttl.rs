@@ -19,7 +19,10 @@ impl Ttl {
         if meta.path.is_ident("ttl") {
             let text: LitStr = meta.value()?.parse()?;
             self.micros = Some(micros(&text.value()).ok_or_else(|| {
-                Error::new(text.span(), "a time to live is a whole number with a unit: \"500ms\", \"90s\", \"5m\", \"24h\", \"7d\"")
+                Error::new(
+                    text.span(),
+                    "a time to live is a whole number with a unit: \"500ms\", \"90s\", \"5m\", \"24h\", \"7d\"",
+                )
             })?);
         } else if meta.path.is_ident("since") {
             self.since = Some(one_of(meta.value()?.parse()?, ["create", "update"])?);

@@ -14,8 +14,8 @@ use wasmill_abi::manifest::{Slot, SlotKind};
 use wasmill_abi::wire::{get_varint, put_varint};
 
 use super::Results;
-use super::entries::{Entries, with_entries};
 use super::batch::{Bench, Rows, event_times, read_block};
+use super::entries::{Entries, with_entries};
 use super::keys::Keys;
 use crate::module::keyed_def;
 use crate::state::Stored;
@@ -161,7 +161,13 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         let bench = Bench::open(keyed_def::<F>(Bench::name(), &[]), settings)?;
         let (input, key) = (F::In::schema(), F::Key::schema());
         let key_columns = key.fields.iter().filter_map(|f| input.index_of(&f.name)).collect();
-        Ok(Self { bench, event_time: None, key_columns, host: Host::new(F::State::slots()), function: std::marker::PhantomData })
+        Ok(Self {
+            bench,
+            event_time: None,
+            key_columns,
+            host: Host::new(F::State::slots()),
+            function: std::marker::PhantomData,
+        })
     }
 
     /// Takes over state and timers of another function, or of an older version of this one: slots

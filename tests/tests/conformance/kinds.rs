@@ -12,9 +12,8 @@ use wasmill_sdk::Timestamp;
 use wasmill_sdk::testing::KeyedTest;
 use wasmill_tests::{Random, Running, TestJob, module, until};
 
-const WHATS: [&str; 14] = [
-    "put", "put", "put", "take", "empty", "shelf", "push", "push", "drop", "list", "add", "sums", "see", "seen",
-];
+const WHATS: [&str; 14] =
+    ["put", "put", "put", "take", "empty", "shelf", "push", "push", "drop", "list", "add", "sums", "see", "seen"];
 const ITEMS: [&str; 5] = ["", "a", "b\0", "größer", "z"];
 
 struct Asked {
@@ -53,7 +52,15 @@ fn every_kind_of_state_is_the_same_in_a_component() {
                 let acts = asked(random, 50);
                 let row = |a: &Asked| -> Row {
                     let (what, item) = (Cell::text(a.what), Cell::text(a.item));
-                    vec![Cell::i64(a.time), Cell::text(a.name), Cell::i64(i), what, item, Cell::i64(a.n), Cell::Bool(a.refuse)]
+                    vec![
+                        Cell::i64(a.time),
+                        Cell::text(a.name),
+                        Cell::i64(i),
+                        what,
+                        item,
+                        Cell::i64(a.n),
+                        Cell::Bool(a.refuse),
+                    ]
                 };
                 Stretch {
                     rows: acts.iter().map(row).collect(),

@@ -182,7 +182,8 @@ impl Entries {
     /// The stored bytes, stamp and all, of the entries that changes are about, when they are not
     /// gone. One read for all.
     fn before(&self, slot: u16, changes: &[EntryChange<'_>]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, StateError> {
-        let keys = changes.iter().map(|c| self.stored_key(slot, c.key, c.entry.unwrap_or_default())).collect::<Vec<_>>();
+        let keys =
+            changes.iter().map(|c| self.stored_key(slot, c.key, c.entry.unwrap_or_default())).collect::<Vec<_>>();
         let values = self.read(slot, &keys)?;
         let clock = self.clock_of(slot);
         let pairs = keys.into_iter().zip(values);

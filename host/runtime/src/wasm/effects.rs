@@ -88,7 +88,8 @@ impl EntryRecord {
     /// All changes, in order.
     pub fn changes(&self) -> Vec<EntryChange<'_>> {
         let bytes = |range: &Option<Range<usize>>| range.clone().map(|range| &self.chunk.as_slice()[range]);
-        let change = |(key, entry, value): &(u32, _, _)| EntryChange { key: *key, entry: bytes(entry), value: bytes(value) };
+        let change =
+            |(key, entry, value): &(u32, _, _)| EntryChange { key: *key, entry: bytes(entry), value: bytes(value) };
         self.changes.iter().map(change).collect()
     }
 }
@@ -108,8 +109,7 @@ impl EffectsReader {
     /// column that is not nullable, text that is not UTF-8. Then nothing of the call holds.
     pub fn read(&self, chunks: &[Chunk], rows: u32, keys: u32) -> Result<Effects, DecodeError> {
         let slots = u16::try_from(self.slots.len()).expect("a manifest holds at most 256");
-        let bounds =
-            Bounds { outputs: &self.schemas, slots, metrics: self.metrics, rows, keys, rows_max: ROWS_MAX };
+        let bounds = Bounds { outputs: &self.schemas, slots, metrics: self.metrics, rows, keys, rows_max: ROWS_MAX };
         let mut effects = Effects::default();
         let mut rows_left = ROWS_MAX;
         for chunk in chunks {

@@ -39,10 +39,7 @@ pub(super) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
 }
 
 /// `state.get-many`.
-fn get_many(
-    mut store: StoreContextMut<'_, Guest>,
-    (slot, asked): (u16, WasmList<u8>),
-) -> wasmtime::Result<(Vec<u8>,)> {
+fn get_many(mut store: StoreContextMut<'_, Guest>, (slot, asked): (u16, WasmList<u8>)) -> wasmtime::Result<(Vec<u8>,)> {
     let asked = asked.as_le_slice(&store).to_vec();
     store.data_mut().answer(|state| state.get_many(slot, &asked))
 }
