@@ -63,6 +63,8 @@ pub enum Verb {
     Replay(verbs::replay::Args),
     State(verbs::state::Args),
     Top(verbs::top::Args),
+    Error(verbs::error::Args),
+    Schema(verbs::schema::Args),
     Completions(verbs::completions::Args),
 }
 

@@ -31,35 +31,55 @@ impl Status {
             Status::Signal(number) => number.saturating_add(128),
         }
     }
+
+    /// The code of a failure of which no more is known.
+    fn error_code(self) -> &'static str {
+        match self {
+            Status::Failed => "failed",
+            Status::Usage => "usage",
+            Status::Refused => "job-refused",
+            Status::State => "state-store",
+            Status::Io => "input-io",
+            Status::Signal(_) => "drain-timed-out",
+        }
+    }
 }
 
 /// Why a verb did not do what it was asked to.
 #[derive(Debug)]
 pub struct Failure {
     pub status: Status,
+    /// The page of `docs/errors` that explains it.
+    pub code: &'static str,
     pub error: anyhow::Error,
 }
 
 impl Failure {
     pub fn new(status: Status, error: impl Into<anyhow::Error>) -> Self {
-        Self { status, error: error.into() }
+        Self { status, code: status.error_code(), error: error.into() }
+    }
+
+    /// With a code that says more than the status.
+    #[must_use]
+    pub fn coded(self, code: &'static str) -> Self {
+        Self { code, ..self }
     }
 
     /// The command line asks for something that cannot be.
     pub fn usage(message: impl fmt::Display) -> Self {
-        Self { status: Status::Usage, error: anyhow::Error::msg(message.to_string()) }
+        Self::new(Status::Usage, anyhow::Error::msg(message.to_string()))
     }
 
     /// A job file or a module is not accepted.
     pub fn refused(message: impl fmt::Display) -> Self {
-        Self { status: Status::Refused, error: anyhow::Error::msg(message.to_string()) }
+        Self::new(Status::Refused, anyhow::Error::msg(message.to_string()))
     }
 }
 
 /// Errors that a verb does not classify happened while it ran.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self { status: Status::Failed, error }
+        Self::new(Status::Failed, error)
     }
 }
 

@@ -105,13 +105,19 @@ impl Terminal {
             self.note(&failure_json(failure).to_string());
         } else {
             // Messages quote files, rows and functions: strangers' text.
-            self.note(&format!("{} {}", self.err.error("error:"), printable::lines(&failure.to_string())));
+            let head = self.err.error(&format!("error[{}]:", failure.code));
+            self.note(&format!("{head} {}", printable::lines(&failure.to_string())));
         }
     }
 }
 
 fn failure_json(failure: &Failure) -> Value {
-    json!({ "event": "error", "status": failure.status.code(), "message": failure.to_string() })
+    json!({
+        "event": "error",
+        "status": failure.status.code(),
+        "code": failure.code,
+        "message": failure.to_string(),
+    })
 }
 
 /// Writes to stderr, after removing the redrawn line. Log lines come this way.
@@ -161,6 +167,6 @@ mod tests {
     #[test]
     fn failures_are_one_json_line() {
         let line = failure_json(&Failure::refused("two\nlines")).to_string();
-        assert_eq!(line, r#"{"event":"error","message":"two\nlines","status":3}"#);
+        assert_eq!(line, r#"{"code":"job-refused","event":"error","message":"two\nlines","status":3}"#);
     }
 }

@@ -32,8 +32,9 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let function_crate = FunctionCrate::find(&args.path).map_err(|e| Failure::new(Status::Usage, e))?;
     let core = function_crate.build()?;
     let bytes = std::fs::read(&core).with_context(|| format!("cannot read {}", core.display()))?;
-    let stripped = symbols::strip(&bytes).map_err(|e| Failure::new(Status::Refused, e))?;
-    let module = component::componentize(&stripped).map_err(|e| Failure::new(Status::Refused, e))?;
+    let refused = |e: anyhow::Error| Failure::new(Status::Refused, e).coded("module-refused");
+    let stripped = symbols::strip(&bytes).map_err(refused)?;
+    let module = component::componentize(&stripped).map_err(refused)?;
     let out = args.out.unwrap_or_else(|| from_here(function_crate.module_path()));
     let report = super::inspect::accept(&out, &module)?;
     write_whole(&out, &module)?;

@@ -24,7 +24,7 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let path = &args.module;
     let status = if path.exists() { Status::Refused } else { Status::Usage };
     let bytes =
-        modules::read(path, &Limits::default()).map_err(|told| Failure::new(status, anyhow::Error::msg(told)))?;
+        modules::read(path, &Limits::default()).map_err(|told| Failure::new(status, anyhow::Error::msg(told)).coded("module-refused"))?;
     let report = accept(&args.module, &bytes)?;
     Ok(report::print(&report, &args.module, terminal)?)
 }
@@ -32,5 +32,5 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
 /// The host's own check of a module, with the limits that jobs have by default.
 pub fn accept(path: &Path, bytes: &[u8]) -> Result<ModuleReport, Failure> {
     modules::inspect(bytes, &Limits::default())
-        .map_err(|e| Failure::refused(format!("module {} is refused: {e}", path.display())))
+        .map_err(|e| Failure::refused(format!("module {} is refused: {e}", path.display())).coded("module-refused"))
 }

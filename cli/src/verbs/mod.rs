@@ -5,12 +5,14 @@ pub mod check;
 pub mod completions;
 pub mod deadletters;
 pub mod explain;
+pub mod error;
 pub mod inspect;
 pub mod new;
 pub mod replay;
 pub mod run;
 pub mod state;
 pub mod top;
+pub mod schema;
 
 use crate::args::Verb;
 use crate::exit::Failure;
@@ -29,6 +31,8 @@ pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Run(args) => run::call(args, terminal),
         Verb::State(args) => state::call(args, terminal),
         Verb::Top(args) => top::call(args, terminal),
+        Verb::Error(args) => error::call(args, terminal),
+        Verb::Schema(args) => schema::call(args, terminal),
         Verb::Completions(args) => completions::call(args, terminal),
     }
 }

@@ -75,7 +75,7 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     };
     let result = local::run(options, stop, &mut |progress| view.show(progress));
     let signal = watch.end();
-    let summary = result.map_err(|e| Failure::new(status(e.kind(), signal), told(e)))?;
+    let summary = result.map_err(|e| ended(e, signal))?;
     view.summary(&summary);
     Ok(())
 }
@@ -104,7 +104,13 @@ pub(super) fn status(kind: RunErrorKind, signal: Option<i32>) -> Status {
 
 /// The failure of a verb that does not run the job itself.
 pub fn failure(error: RunError) -> Failure {
-    Failure::new(status(error.kind(), None), told(error))
+    ended(error, None)
+}
+
+/// `signal` is the number of the signal that asked for a drain, if one did.
+fn ended(error: RunError, signal: Option<i32>) -> Failure {
+    let code = error.code();
+    Failure::new(status(error.kind(), signal), told(error)).coded(code)
 }
 
 fn told(error: RunError) -> anyhow::Error {

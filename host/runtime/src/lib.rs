@@ -12,6 +12,7 @@
 
 pub mod batch;
 pub mod carrier;
+mod codes;
 pub mod connect;
 pub mod exchange;
 pub mod failpoint;

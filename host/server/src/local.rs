@@ -34,6 +34,7 @@ pub struct RunOptions {
 #[error("{message}")]
 pub struct RunError {
     kind: RunErrorKind,
+    code: &'static str,
     message: String,
 }
 
@@ -57,13 +58,35 @@ pub enum RunErrorKind {
     Bug,
 }
 
+impl RunErrorKind {
+    /// The code of an error of which no more is known.
+    fn code(self) -> &'static str {
+        match self {
+            RunErrorKind::Spec => "job-refused",
+            RunErrorKind::Module => "wasm-unavailable",
+            RunErrorKind::State => "state-store",
+            RunErrorKind::Input => "input-io",
+            RunErrorKind::Output => "output-io",
+            RunErrorKind::Function => "function-failed",
+            RunErrorKind::Interrupted => "drain-timed-out",
+            RunErrorKind::Bug => "bug",
+        }
+    }
+}
+
 impl RunError {
     pub(crate) fn new(kind: RunErrorKind, message: String) -> Self {
-        Self { kind, message }
+        let code = kind.code();
+        Self { kind, code, message }
     }
 
     pub fn kind(&self) -> RunErrorKind {
         self.kind
+    }
+
+    /// The page of `docs/errors` that explains it.
+    pub fn code(&self) -> &'static str {
+        self.code
     }
 }
 
@@ -79,7 +102,7 @@ impl From<carrier::RunError> for RunError {
             Kind::Drain => RunErrorKind::Interrupted,
             Kind::Bug => RunErrorKind::Bug,
         };
-        Self::new(kind, error.to_string())
+        Self { kind, code: error.code(), message: error.to_string() }
     }
 }
 

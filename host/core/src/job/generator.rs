@@ -14,12 +14,12 @@ use wasmill_abi::Schema;
 pub(super) const KEYS: &[&str] = &["dataset", "stream", "events", "keys", "partitions", "seed", "columns"];
 
 #[derive(Clone, Copy, PartialEq)]
-enum Dataset {
+pub(super) enum Dataset {
     Nexmark,
     Orders,
 }
 
-const DATASETS: &[(&str, Dataset)] = &[("nexmark", Dataset::Nexmark), ("orders", Dataset::Orders)];
+pub(super) const DATASETS: &[(&str, Dataset)] = &[("nexmark", Dataset::Nexmark), ("orders", Dataset::Orders)];
 
 /// The generator, and the columns that it makes.
 pub(super) fn generator(walk: &mut Walk<'_, '_>) -> Option<(Generator, Schema)> {

@@ -35,10 +35,15 @@
 
 mod check;
 mod generator;
+<<<<<<< HEAD
 mod metrics;
+=======
+pub mod keys;
+>>>>>>> 0220f5f (The job file's keys stand in one table, and every error has a code with a page)
 mod operators;
 mod parse;
 mod problem;
+pub mod reference;
 mod settings;
 mod spec;
 mod suggest;
@@ -48,6 +53,7 @@ mod yaml;
 
 pub use check::{Overrides, check};
 pub use parse::{FILE_BYTES_MAX, parse, parse_lenient};
+pub use suggest::nearest;
 pub use problem::{Problem, Problems};
 pub use settings::{LIMITS, LimitSetting, Unit};
 pub use spec::{

@@ -1,6 +1,7 @@
 //! Reads one source, function or sink of a job file.
 
 use super::generator;
+use super::keys;
 use super::problem::{Problem, Problems};
 use super::settings::{
     EVERY_ROWS, EVERY_ROWS_DEFAULT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
@@ -15,40 +16,24 @@ use std::path::Path;
 use std::time::Duration;
 use wasmill_abi::{Field, Schema};
 
-const SOURCE_KEYS: &[&str] = &[
-    "connector",
-    "path",
-    "format",
-    "schema",
-    "dataset",
-    "stream",
-    "events",
-    "keys",
-    "partitions",
-    "seed",
-    "columns",
-    "event_time",
-    "rate",
-    "parallelism",
-];
-const FUNCTION_KEYS: &[&str] = &["module", "function", "input", "key", "on_error", "parallelism", "config"];
-const SINK_KEYS: &[&str] = &["connector", "path", "format", "input", "roll", "parallelism"];
-const EVENT_TIME_KEYS: &[&str] = &["column", "max_delay", "every"];
-const ROLL_KEYS: &[&str] = &["bytes", "age"];
-
-const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv)];
-const ON_ERROR: &[(&str, OnError)] =
+pub(super) const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv)];
+pub(super) const ON_ERROR: &[(&str, OnError)] =
     &[("fail", OnError::Fail), ("skip", OnError::Skip), ("dead-letter", OnError::DeadLetter)];
 
+pub(super) const SOURCE_KINDS: &[(&str, SourceKind)] =
+    &[("file", SourceKind::File), ("stdin", SourceKind::Stdin), ("generator", SourceKind::Generator)];
+pub(super) const SINK_KINDS: &[(&str, SinkKind)] =
+    &[("file", SinkKind::File), ("stdout", SinkKind::Stdout), ("blackhole", SinkKind::Blackhole)];
+
 #[derive(Clone, Copy, PartialEq)]
-enum SourceKind {
+pub(super) enum SourceKind {
     File,
     Stdin,
     Generator,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum SinkKind {
+pub(super) enum SinkKind {
     File,
     Stdout,
     Blackhole,
@@ -66,11 +51,10 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
         parallelism: None,
         broken: true,
     };
-    let Some(mut walk) = Walk::start(node, &what, spec.name.span, SOURCE_KEYS, problems) else {
+    let Some(mut walk) = Walk::start(node, &what, spec.name.span, &keys::SOURCE, problems) else {
         return spec;
     };
-    let kinds = &[("file", SourceKind::File), ("stdin", SourceKind::Stdin), ("generator", SourceKind::Generator)];
-    let kind = walk.required("connector", one_of(kinds)).map(|k| k.value);
+    let kind = walk.required("connector", one_of(SOURCE_KINDS)).map(|k| k.value);
     match kind {
         Some(SourceKind::Generator) => generated(&mut walk, &mut spec),
         _ => read(&mut walk, kind, &mut spec),
@@ -164,7 +148,7 @@ fn schema(walk: &mut Walk<'_, '_>) -> Option<Schema> {
 
 fn event_time(walk: &mut Walk<'_, '_>) -> Option<EventTimeSpec> {
     let node = walk.get("event_time")?;
-    let Some(mut inner) = Walk::start(node, "`event_time`", node.span, EVENT_TIME_KEYS, walk.problems) else {
+    let Some(mut inner) = Walk::start(node, "`event_time`", node.span, &keys::EVENT_TIME, walk.problems) else {
         walk.broken = true;
         return None;
     };
@@ -189,7 +173,7 @@ pub(super) fn function(name: Spanned<String>, node: &Node, problems: &mut Proble
         config: Vec::new(),
         broken: true,
     };
-    let Some(mut walk) = Walk::start(node, &what, spec.name.span, FUNCTION_KEYS, problems) else {
+    let Some(mut walk) = Walk::start(node, &what, spec.name.span, &keys::FUNCTION, problems) else {
         return spec;
     };
     spec.module = walk.required("module", text);
@@ -230,11 +214,10 @@ pub(super) fn sink(name: Spanned<String>, node: &Node, problems: &mut Problems) 
     let what = format!("sink `{}`", name.value);
     let mut spec =
         SinkSpec { name, connector: None, format: None, inputs: Vec::new(), parallelism: None, broken: true };
-    let Some(mut walk) = Walk::start(node, &what, spec.name.span, SINK_KEYS, problems) else {
+    let Some(mut walk) = Walk::start(node, &what, spec.name.span, &keys::SINK, problems) else {
         return spec;
     };
-    let kinds = &[("file", SinkKind::File), ("stdout", SinkKind::Stdout), ("blackhole", SinkKind::Blackhole)];
-    let kind = walk.required("connector", one_of(kinds));
+    let kind = walk.required("connector", one_of(SINK_KINDS));
     if kind.as_ref().is_some_and(|k| k.value == SinkKind::File) {
         walk.require("format");
     }
@@ -270,7 +253,7 @@ fn roll(walk: &mut Walk<'_, '_>) -> (u64, Duration) {
     let Some(node) = walk.get("roll").filter(|n| !n.is_null()) else {
         return default;
     };
-    let Some(mut inner) = Walk::start(node, "`roll`", node.span, ROLL_KEYS, walk.problems) else {
+    let Some(mut inner) = Walk::start(node, "`roll`", node.span, &keys::ROLL, walk.problems) else {
         walk.broken = true;
         return default;
     };

@@ -1,11 +1,15 @@
 //! Reads a job file into a [`JobSpec`]: syntax, keys, kinds and ranges. It knows no manifest and
 //! resolves no name.
 
+<<<<<<< HEAD
 use super::metrics::metrics;
+=======
+use super::keys::JOB;
+>>>>>>> 0220f5f (The job file's keys stand in one table, and every error has a code with a page)
 use super::operators::{function, sink, source};
 use super::problem::{Problem, Problems};
 use super::settings::{
-    DRAIN_TIMEOUT, DRAIN_TIMEOUT_DEFAULT, EPOCH, EPOCH_DEFAULT, KEY_GROUPS, KEY_GROUPS_DEFAULT, LIMIT_KEYS, LIMITS,
+    DRAIN_TIMEOUT, DRAIN_TIMEOUT_DEFAULT, EPOCH, EPOCH_DEFAULT, KEY_GROUPS, KEY_GROUPS_DEFAULT, LIMIT_SECTION, LIMITS,
     OPERATORS_MAX, PARALLELISM_DEFAULT, Unit,
 };
 use super::spec::{JobSpec, ModuleSpec, Span, Spanned};
@@ -20,6 +24,7 @@ use std::time::Duration;
 /// The size of a job file at most.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
+<<<<<<< HEAD
 const JOB_KEYS: &[&str] = &[
     "job",
     "parallelism",
@@ -34,6 +39,8 @@ const JOB_KEYS: &[&str] = &[
     "sinks",
 ];
 
+=======
+>>>>>>> 0220f5f (The job file's keys stand in one table, and every error has a code with a page)
 /// Reads a job file that must be right in itself.
 ///
 /// # Errors
@@ -70,7 +77,7 @@ fn read(text: &str, problems: &mut Problems) -> Option<JobSpec> {
         }
         return None;
     };
-    let mut walk = Walk::start(&root, "the job", root.span, JOB_KEYS, problems)?;
+    let mut walk = Walk::start(&root, "the job", root.span, &JOB, problems)?;
     let mut spec = settings(&mut walk, root.span);
     sections(&mut walk, &mut spec);
     let sections = ["modules", "sources", "functions", "sinks"];
@@ -107,7 +114,7 @@ fn limits(walk: &mut Walk<'_, '_>) -> Limits {
     let Some(node) = walk.get("limits").filter(|n| !n.is_null()) else {
         return limits;
     };
-    let Some(mut walk) = Walk::start(node, "`limits`", node.span, LIMIT_KEYS, walk.problems) else {
+    let Some(mut walk) = Walk::start(node, "`limits`", node.span, &LIMIT_SECTION, walk.problems) else {
         return limits;
     };
     for limit in LIMITS {

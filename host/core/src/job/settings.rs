@@ -1,6 +1,7 @@
 //! The settings of a job with their bounds. The table of limits is what the job file accepts and
 //! what its reference is made from.
 
+use super::keys::{Key, Kind, Literal, Section};
 use crate::limits::Limits;
 use crate::units::{format_duration, format_size};
 use std::ops::RangeInclusive;
@@ -45,6 +46,18 @@ pub enum Unit {
 }
 
 impl Unit {
+    const fn kind(self, min: u64, max: u64) -> Kind {
+        match self {
+            Unit::Bytes => Kind::Size { min, max },
+            Unit::Time => Kind::Duration { min: Duration::from_micros(min), max: Duration::from_micros(max) },
+            Unit::Count => Kind::Number { min, max },
+        }
+    }
+
+    fn literal(self, number: u64) -> Literal {
+        if self == Unit::Count { Literal::Number(number) } else { Literal::Text(self.format(number)) }
+    }
+
     /// A number in this unit as people write it.
     pub fn format(self, number: u64) -> String {
         match self {
@@ -100,7 +113,12 @@ macro_rules! limits {
             get: |limits| $get(limits.$field),
             set: |limits, value| limits.$field = $set(value),
         }),*];
-        pub(super) const LIMIT_KEYS: &[&str] = &[$(stringify!($key)),*];
+        /// `limits` of a job.
+        pub const LIMIT_SECTION: Section = Section {
+            name: "limits",
+            keys: &[$(Key::new(stringify!($key), Unit::$unit.kind($min, $max), $doc)
+                .default(|| Unit::$unit.literal($get(Limits::default().$field)))),*],
+        };
     };
 }
 

@@ -3,7 +3,7 @@
 use crate::units::shortened;
 
 /// The nearest of `known` to `name`, when it is near enough to be a slip.
-pub(super) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     const NAME_BYTES_MAX: usize = 64;
     if name.len() > NAME_BYTES_MAX {
         return None;

@@ -1,6 +1,7 @@
 //! Walks a map of the job file: refuses unknown keys, notes missing ones, and remembers whether
 //! anything in it was broken.
 
+use super::keys::Section;
 use super::problem::{Problem, Problems};
 use super::spec::{Span, Spanned};
 use super::suggest::{list, nearest};
@@ -53,38 +54,38 @@ pub(super) struct Walk<'n, 'p> {
 }
 
 impl<'n, 'p> Walk<'n, 'p> {
-    /// Starts on a map with keys from `known`; `None` when it is no map. `span` is where missing
+    /// Starts on a map with the keys of `section`; `None` when it is no map. `span` is where missing
     /// keys are reported.
     pub fn start(
         node: &'n Node,
         what: &str,
         span: Span,
-        known: &'static [&'static str],
+        section: &'static Section,
         problems: &'p mut Problems,
     ) -> Option<Self> {
         let Value::Map(entries) = &node.value else {
             if !matches!(node.value, Value::Broken) {
                 let message = format!("{what} must be a map, found {}", node.kind());
-                let help = format!("its keys are {}", list(known.iter().copied()));
+                let help = format!("its keys are {}", list(section.names()));
                 problems.push(Problem::new("wrong-kind", node.span, message).with_help(help));
             }
             return None;
         };
         let mut walk = Self { what: what.to_owned(), span, entries, problems, broken: false, meant: Vec::new() };
-        let free: Vec<_> = known.iter().copied().filter(|k| walk.get(k).is_none()).collect();
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.value.as_str())) {
-            walk.unknown(key, known, &free);
+        let free: Vec<_> = section.names().filter(|k| walk.get(k).is_none()).collect();
+        for (key, _) in entries.iter().filter(|(key, _)| section.names().all(|k| k != key.value)) {
+            walk.unknown(key, section, &free);
         }
         Some(walk)
     }
 
     /// `free`: the known keys that do not stand in the map.
-    fn unknown(&mut self, key: &Spanned<String>, known: &'static [&'static str], free: &[&'static str]) {
+    fn unknown(&mut self, key: &Spanned<String>, section: &'static Section, free: &[&'static str]) {
         let meant = nearest(&key.value, free.iter().copied());
         self.meant.push(meant);
         let help = match meant {
             Some(meant) => format!("did you mean `{meant}`?"),
-            None => format!("the keys are {}", list(known.iter().copied())),
+            None => format!("the keys are {}", list(section.names())),
         };
         let message = format!("{} has no key `{}`", self.what, shortened(&key.value));
         self.problem(Problem::new("unknown-key", key.span, message).with_help(help));

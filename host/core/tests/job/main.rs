@@ -10,3 +10,4 @@ mod reference;
 mod resolve;
 mod support;
 mod syntax;
+mod yaml_to_json;
