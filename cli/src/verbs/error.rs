@@ -26,7 +26,9 @@ pub struct Args {
 pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let text = match args.code {
         None if terminal.json => json!(PAGES.iter().map(|p| p.0).collect::<Vec<_>>()).to_string(),
-        None => PAGES.iter().map(|(code, page)| format!("{code:24}{}", first_sentence(page))).collect::<Vec<_>>().join("\n"),
+        None => {
+            PAGES.iter().map(|(code, page)| format!("{code:24}{}", first_sentence(page))).collect::<Vec<_>>().join("\n")
+        }
         Some(code) => {
             let (code, page) = find(&code)?;
             if terminal.json { json!({ "code": code, "page": page }).to_string() } else { page.trim_end().to_owned() }

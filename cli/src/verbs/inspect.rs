@@ -23,8 +23,8 @@ pub struct Args {
 pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let path = &args.module;
     let status = if path.exists() { Status::Refused } else { Status::Usage };
-    let bytes =
-        modules::read(path, &Limits::default()).map_err(|told| Failure::new(status, anyhow::Error::msg(told)).coded("module-refused"))?;
+    let bytes = modules::read(path, &Limits::default())
+        .map_err(|told| Failure::new(status, anyhow::Error::msg(told)).coded("module-refused"))?;
     let report = accept(&args.module, &bytes)?;
     Ok(report::print(&report, &args.module, terminal)?)
 }

@@ -4,15 +4,15 @@ pub mod build;
 pub mod check;
 pub mod completions;
 pub mod deadletters;
-pub mod explain;
 pub mod error;
+pub mod explain;
 pub mod inspect;
 pub mod new;
 pub mod replay;
 pub mod run;
+pub mod schema;
 pub mod state;
 pub mod top;
-pub mod schema;
 
 use crate::args::Verb;
 use crate::exit::Failure;

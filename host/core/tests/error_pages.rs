@@ -44,7 +44,9 @@ fn codes_of(source: &str) -> Vec<String> {
     for call in ["Problem::new(", "Fault::new(", ".coded("] {
         codes.extend(source.split(call).skip(1).filter_map(code).map(str::to_owned));
     }
-    for function in ["code(&self) -> &'static str {", "code(self) -> &'static str {", "fn kind(&self) -> &'static str {"] {
+    for function in
+        ["code(&self) -> &'static str {", "code(self) -> &'static str {", "fn kind(&self) -> &'static str {"]
+    {
         for body in source.split(function).skip(1) {
             let body = &body[..body.find("\n    }\n").unwrap_or(body.len())];
             codes.extend(body.split("=> ").skip(1).filter_map(code).map(str::to_owned));
@@ -56,7 +58,9 @@ fn codes_of(source: &str) -> Vec<String> {
 /// Every code with one file that gives it.
 fn codes() -> BTreeMap<String, PathBuf> {
     let mut files = Vec::new();
-    ["host/core/src", "host/runtime/src", "host/server/src", "cli/src"].iter().for_each(|d| sources(&root(d), &mut files));
+    ["host/core/src", "host/runtime/src", "host/server/src", "cli/src"]
+        .iter()
+        .for_each(|d| sources(&root(d), &mut files));
     let mut codes = BTreeMap::new();
     for file in files.into_iter().filter(|f| !f.to_string_lossy().ends_with("tests.rs")) {
         let text = fs::read_to_string(&file).expect("sources are text");

@@ -66,6 +66,11 @@ pub enum Kind {
     },
     /// One of these.
     Word(fn() -> Vec<&'static str>),
+    /// A port or an address.
+    Address,
+    /// The same, or a map with keys of its own.
+    AddressOr(&'static Section),
+    Flag,
     /// A name, or a list of names.
     Names,
     /// A map from names to texts.
@@ -103,6 +108,7 @@ pub enum Fallback {
 /// A value as it would be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Literal {
+    Flag(bool),
     Number(u64),
     Text(String),
 }
@@ -120,6 +126,7 @@ impl Literal {
 impl std::fmt::Display for Literal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Literal::Flag(flag) => flag.fmt(f),
             Literal::Number(number) => number.fmt(f),
             Literal::Text(text) => f.write_str(text),
         }
@@ -211,12 +218,34 @@ pub const JOB: Section = Section {
         )
         .default(|| Literal::Number(KEY_GROUPS_DEFAULT.into()))
         .example("256"),
+        Key::new(
+            "metrics",
+            Kind::AddressOr(&METRICS),
+            "Where [metrics](metrics.md) are: a port of this machine, such as `9464`, or an address, such as `127.0.0.1:9464`. `--metrics` takes its place.",
+        )
+        .otherwise("none")
+        .example("9464"),
         Key::new("limits", Kind::Map(&LIMIT_SECTION), "See [limits](#limits).").example("{ memory: 128MiB }"),
         Key::new("modules", Kind::Paths, "Name: path of a module file that `wasmill build` made.")
             .example("{ flights: target/wasmill/flights.wasm }"),
         Key::new("sources", Kind::Entries(&SOURCE), "Name: [source](#sources).").needed(),
         Key::new("functions", Kind::Entries(&FUNCTION), "Name: [function](#functions)."),
         Key::new("sinks", Kind::Entries(&SINK), "Name: [sink](#sinks); at least one.").needed(),
+    ],
+};
+
+/// `metrics` of a job, when it is a map.
+pub const METRICS: Section = Section {
+    name: "metrics",
+    keys: &[
+        Key::new("address", Kind::Address, "The same, beside `metrics.remote`.").needed().example("0.0.0.0:9464"),
+        Key::new(
+            "remote",
+            Kind::Flag,
+            "Whether the address may be one that other machines reach. There is no password.",
+        )
+        .default(|| Literal::Flag(false))
+        .example("true"),
     ],
 };
 
@@ -358,9 +387,13 @@ pub const FUNCTION: Section = Section {
 pub const SINK: Section = Section {
     name: "sink",
     keys: &[
-        Key::new("connector", Kind::Word(|| words(SINK_KINDS)), "Where the rows go. `blackhole` drops every row; with a `format` it encodes rows first, for measurements.")
-            .needed()
-            .example("file"),
+        Key::new(
+            "connector",
+            Kind::Word(|| words(SINK_KINDS)),
+            "Where the rows go. `blackhole` drops every row; with a `format` it encodes rows first, for measurements.",
+        )
+        .needed()
+        .example("file"),
         Key::new("path", Kind::Path, "A directory of the sink's own.")
             .needed_with(&["file"])
             .only(&["file"])
@@ -395,4 +428,4 @@ pub const ROLL: Section = Section {
 };
 
 /// Every map with fixed keys, in the order of the reference.
-pub const SECTIONS: &[&Section] = &[&JOB, &SOURCE, &EVENT_TIME, &FUNCTION, &SINK, &ROLL, &LIMIT_SECTION];
+pub const SECTIONS: &[&Section] = &[&JOB, &METRICS, &SOURCE, &EVENT_TIME, &FUNCTION, &SINK, &ROLL, &LIMIT_SECTION];

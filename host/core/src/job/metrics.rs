@@ -1,13 +1,12 @@
 //! The key `metrics` of a job: an address, or a map that says as well that other machines may
 //! reach it.
 
+use super::keys;
 use super::spec::Scalar;
 use super::walk::{Fault, Walk};
 use super::yaml::{Node, Value};
 use crate::listen::{self, ListenError, Reach};
 use core::net::SocketAddr;
-
-const KEYS: &[&str] = &["address", "remote"];
 
 /// Where the job's metrics are; `None` when it has none, or what stands there is wrong.
 pub(super) fn metrics(walk: &mut Walk<'_, '_>) -> Option<SocketAddr> {
@@ -15,7 +14,7 @@ pub(super) fn metrics(walk: &mut Walk<'_, '_>) -> Option<SocketAddr> {
     if !matches!(node.value, Value::Map(_)) {
         return walk.optional("metrics", |node| address(node, Reach::ThisMachine)).map(|a| a.value);
     }
-    let mut walk = Walk::start(node, "`metrics`", node.span, KEYS, walk.problems)?;
+    let mut walk = Walk::start(node, "`metrics`", node.span, &keys::METRICS, walk.problems)?;
     let remote = walk.optional("remote", yes_or_no).is_some_and(|remote| remote.value);
     let reach = if remote { Reach::Network } else { Reach::ThisMachine };
     walk.required("address", |node| address(node, reach)).map(|a| a.value)

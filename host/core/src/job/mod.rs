@@ -35,11 +35,8 @@
 
 mod check;
 mod generator;
-<<<<<<< HEAD
-mod metrics;
-=======
 pub mod keys;
->>>>>>> 0220f5f (The job file's keys stand in one table, and every error has a code with a page)
+mod metrics;
 mod operators;
 mod parse;
 mod problem;
@@ -53,10 +50,10 @@ mod yaml;
 
 pub use check::{Overrides, check};
 pub use parse::{FILE_BYTES_MAX, parse, parse_lenient};
-pub use suggest::nearest;
 pub use problem::{Problem, Problems};
 pub use settings::{LIMITS, LimitSetting, Unit};
 pub use spec::{
     EventTimeSpec, FunctionSpec, InputSpec, JobSpec, ModuleSpec, Scalar, SettingSpec, SinkSpec, SourceSpec, Span,
     Spanned,
 };
+pub use suggest::nearest;

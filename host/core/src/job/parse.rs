@@ -1,11 +1,8 @@
 //! Reads a job file into a [`JobSpec`]: syntax, keys, kinds and ranges. It knows no manifest and
 //! resolves no name.
 
-<<<<<<< HEAD
-use super::metrics::metrics;
-=======
 use super::keys::JOB;
->>>>>>> 0220f5f (The job file's keys stand in one table, and every error has a code with a page)
+use super::metrics::metrics;
 use super::operators::{function, sink, source};
 use super::problem::{Problem, Problems};
 use super::settings::{
@@ -24,23 +21,6 @@ use std::time::Duration;
 /// The size of a job file at most.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
-<<<<<<< HEAD
-const JOB_KEYS: &[&str] = &[
-    "job",
-    "parallelism",
-    "epoch",
-    "drain_timeout",
-    "key_groups",
-    "metrics",
-    "limits",
-    "modules",
-    "sources",
-    "functions",
-    "sinks",
-];
-
-=======
->>>>>>> 0220f5f (The job file's keys stand in one table, and every error has a code with a page)
 /// Reads a job file that must be right in itself.
 ///
 /// # Errors

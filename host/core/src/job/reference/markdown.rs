@@ -15,10 +15,16 @@ fn rows(section: &Section, prefix: &str, only: &[&str], out: &mut String) {
     for key in section.keys {
         let only = if key.only.is_empty() { only } else { key.only };
         let example = if key.example.is_empty() { String::new() } else { code(key.example) };
-        let columns =
-            [format!("`{prefix}{}`", key.name), need(key, only), fallback(key), bounds(key), key.doc.to_owned(), example];
+        let columns = [
+            format!("`{prefix}{}`", key.name),
+            need(key, only),
+            fallback(key),
+            bounds(key),
+            key.doc.to_owned(),
+            example,
+        ];
         *out += &format!("| {} |\n", columns.join(" | ")).replace("|  |", "| |").replace("|  |", "| |");
-        if let Kind::Map(inner) = key.kind
+        if let Kind::Map(inner) | Kind::AddressOr(inner) = key.kind
             && !has_own_table(inner)
         {
             rows(inner, &format!("{prefix}{}.", key.name), only, out);
@@ -60,6 +66,7 @@ fn bounds(key: &Key) -> String {
         Kind::Duration { min, max } => range(code(&format_duration(min)), code(&format_duration(max))),
         Kind::Size { min, max } => range(code(&format_size(min)), code(&format_size(max))),
         Kind::Word(words) => words().iter().map(|w| code(w)).collect::<Vec<_>>().join(", "),
+        Kind::Flag => "`true`, `false`".to_owned(),
         Kind::JobName => "a name".to_owned(),
         Kind::Columns => format!("1 to {} columns", wasmill_abi::Schema::COLUMNS_MAX),
         _ => String::new(),

@@ -92,6 +92,7 @@ fn property(key: &Key) -> Value {
 
 fn literal(value: &Literal) -> Value {
     match value {
+        Literal::Flag(flag) => json!(flag),
         Literal::Number(number) => json!(number),
         Literal::Text(text) => json!(text),
     }
@@ -101,6 +102,7 @@ fn literal(value: &Literal) -> Value {
 fn example(key: &Key) -> Option<Value> {
     let example = Some(key.example).filter(|e| !e.is_empty() && !e.starts_with(['[', '{']))?;
     match key.kind {
+        Kind::Flag => Some(json!(example == "true")),
         Kind::Number { .. } => example.parse::<u64>().ok().map(|number| json!(number)),
         _ => Some(json!(example)),
     }
@@ -141,6 +143,9 @@ fn kind(kind: Kind) -> Map<String, Value> {
             "$comment": format!("from {} to {}", format_size(min), format_size(max)),
         }),
         Kind::Word(words) => json!({ "enum": words() }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Address => address(),
+        Kind::AddressOr(section) => json!({ "anyOf": [address(), nullable(section)] }),
         Kind::Names => json!({ "$ref": "#/$defs/names" }),
         Kind::Paths => entries(&json!({ "type": "string", "minLength": 1 })),
         Kind::Columns => json!({
@@ -158,6 +163,11 @@ fn kind(kind: Kind) -> Map<String, Value> {
         Kind::Entries(section) => entries(&Value::Object(object(section))),
     };
     value.as_object().expect("each of them is a map").clone()
+}
+
+/// A port, or text; what addresses look like is for the check.
+fn address() -> Value {
+    json!({ "type": ["string", "integer"], "minLength": 1 })
 }
 
 /// A map that may also stand there empty, as in `limits:` alone.
