@@ -1,10 +1,10 @@
 //! The Rust types that a column can have, and how one value is read from and put into a column.
 
 use wasmill_abi::block::{BlockWriter, Column, bit};
-use wasmill_abi::{DecodeError, Type};
+use wasmill_abi::{DecodeError, Field, Type};
 
-use crate::Timestamp;
 use crate::columns::{Bits, Fixed, Nullable, Var};
+use crate::{Date, Timestamp};
 
 /// A growing column. Rows are put in order; who puts them counts them.
 pub trait Build: Default {
@@ -27,7 +27,7 @@ pub trait Build: Default {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a column",
     label = "not a column type",
-    note = "columns are integers, floats, bool, String, &str, Vec<u8>, &[u8], Timestamp, and Option of these"
+    note = "columns are integers, floats, bool, String, &str, Vec<u8>, &[u8], Timestamp, Date, Decimal<P, S>, structs with #[derive(Row)], Vec of these, and Option of these"
 )]
 pub trait Cell {
     /// The column's type.
@@ -41,6 +41,14 @@ pub trait Cell {
     /// A column that is being written.
     type Builder: Build;
 
+    /// The item of a list, the fields of a struct.
+    fn children() -> Vec<Field> {
+        Vec::new()
+    }
+    /// A column of this type.
+    fn field(name: &str) -> Field {
+        Field { children: Self::children(), ..Field::new(name, Self::TYPE, Self::NULLABLE) }
+    }
     /// Prepares a column of this type.
     fn reader(column: Column<'_>) -> Result<Self::Reader<'_>, DecodeError>;
     /// The value of a row.
@@ -93,6 +101,7 @@ fixed! {
     f32, F32, 4, |raw| f32::from_le_bytes(raw), |v| v.to_le_bytes();
     f64, F64, 8, |raw| f64::from_le_bytes(raw), |v| v.to_le_bytes();
     Timestamp, Timestamp, 8, |raw| Timestamp::from_micros(i64::from_le_bytes(raw)), |v| v.micros().to_le_bytes();
+    Date, Date, 4, |raw| Date::from_days(i32::from_le_bytes(raw)), |v| v.days().to_le_bytes();
 }
 
 impl Cell for bool {
@@ -184,6 +193,10 @@ impl<T: Scalar> Cell for Option<T> {
     type Of<'a> = Option<T::Of<'a>>;
     type Reader<'a> = (&'a [u8], T::Reader<'a>);
     type Builder = Nullable<T::Builder>;
+
+    fn children() -> Vec<Field> {
+        T::children()
+    }
 
     fn reader(column: Column<'_>) -> Result<Self::Reader<'_>, DecodeError> {
         Ok((column.validity, T::reader(column)?))

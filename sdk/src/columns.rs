@@ -28,6 +28,17 @@ impl<const N: usize> Fixed<N> {
         }
     }
 
+    /// The value of a row that was put.
+    #[inline]
+    pub fn get(&self, row: usize) -> [u8; N] {
+        self.0[row]
+    }
+
+    /// The values of all rows before this one.
+    pub fn until(&self, rows: usize) -> &[u8] {
+        self.0[..rows].as_flattened()
+    }
+
     #[cold]
     #[inline(never)]
     fn grow(&mut self, row: usize, value: [u8; N]) {

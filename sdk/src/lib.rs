@@ -82,6 +82,8 @@ mod cell;
 mod columns;
 mod config;
 mod context;
+mod date;
+mod decimal;
 mod effects;
 mod entries;
 mod entry_key;
@@ -95,6 +97,7 @@ mod map_state;
 mod merge_state;
 mod metric;
 pub mod module;
+mod nested;
 mod output;
 mod row;
 mod shape;
@@ -111,6 +114,8 @@ pub mod guest;
 
 pub use config::{Config, Setting, Settings};
 pub use context::{Context, KeyedContext, OpenContext};
+pub use date::{Date, ParseDateError};
+pub use decimal::{Decimal, ParseDecimalError};
 pub use entry_key::{EntryKey, MapKey};
 pub use fault::{Error, Fault, OrError};
 pub use keyed::{Keyed, Timer};
@@ -139,7 +144,7 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Config, Context, Counter, CounterState, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map, MapState,
+        Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map, MapState,
         MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp,
         Value,
     };
@@ -152,10 +157,11 @@ pub mod prelude {
 pub mod rt {
     pub use crate::cell::{Build, Cell, Scalar};
     pub use crate::module::{FunctionDef, keyed_def, map_def};
+    pub use crate::nested::{Item, child};
     pub use crate::output::Port;
     pub use crate::row::RowBuilders;
     pub use crate::state::{Cells, Older, Stored, older, shape_taken};
-    pub use wasmill_abi::block::{Block, BlockWriter};
+    pub use wasmill_abi::block::{Block, BlockWriter, Column};
     pub use wasmill_abi::effects::EffectsWriter;
     pub use wasmill_abi::manifest::{ConfigField, Output, Slot, SlotKind, Ttl, TtlFrom};
     pub use wasmill_abi::{DecodeError, Field, Schema, Type};

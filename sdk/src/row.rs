@@ -14,8 +14,9 @@ pub trait RowBuilders: Default {
 /// A struct whose fields are the columns of a row; made by `#[derive(Row)]`.
 ///
 /// Fields are integers of all widths, `f32`, `f64`, `bool`, `String` or `&'a str`, `Vec<u8>` or
-/// `&'a [u8]`, [`Timestamp`](crate::Timestamp), and `Option` of these. The struct has no type
-/// parameter and at most one lifetime; borrowed fields point into the batch, so reading copies no
+/// `&'a [u8]` for bytes, [`Timestamp`](crate::Timestamp), [`Date`](crate::Date),
+/// [`Decimal`](crate::Decimal), other structs with `#[derive(Row)]`, `Vec` of these for lists, and
+/// `Option` of all of them. The struct has no type parameter and at most one lifetime; borrowed fields point into the batch, so reading copies no
 /// text. A column has the name of its field, or the one in `#[row(name = "..")]`. Only the columns
 /// that are named here are brought into the function.
 ///
@@ -35,6 +36,35 @@ pub trait RowBuilders: Default {
 /// assert_eq!(
 ///     Click::schema().to_string(),
 ///     "at: timestamp, user: uint64, page: string, referrer: string?, type: int8"
+/// );
+/// ```
+///
+/// Rows in rows are structs, `Vec` is a list; both may be missing, and so may what is in them. A
+/// function that names only some fields of a struct is brought only those.
+///
+/// ```
+/// use wasmill_sdk::prelude::*;
+///
+/// #[derive(Row)]
+/// struct Address<'a> {
+///     street: &'a str,
+///     zip: Option<&'a str>,
+/// }
+///
+/// #[derive(Row)]
+/// struct Order<'a> {
+///     day: Date,
+///     price: Decimal<12, 2>,
+///     tags: Option<Vec<&'a str>>,
+///     address: Option<Address<'a>>,
+///     stops: Vec<Address<'a>>,
+/// }
+///
+/// assert_eq!(
+///     Order::schema().to_string(),
+///     "day: date, price: decimal(12,2), tags: list<string>?, \
+///      address: struct<street: string, zip: string?>?, \
+///      stops: list<struct<street: string, zip: string?>>"
 /// );
 /// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a row", note = "add #[derive(Row)] to the struct")]

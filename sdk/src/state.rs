@@ -149,8 +149,8 @@ pub(crate) struct StoredValues {
 impl StoredValues {
     /// Points to the values of a slot of this batch; returns the number of its keys.
     pub fn load(&mut self, id: u16, stored: &Stored<'_>) -> Result<usize, Error> {
-        let block = stored.frame.state(id, &state_schema()).map_err(Error::incompatible)?;
-        let column = block.columns[0];
+        let mut block = stored.frame.state(id, &state_schema()).map_err(Error::incompatible)?;
+        let column = block.columns.remove(0);
         let position = |part: *const u8| part as usize - stored.bytes.as_ptr() as usize;
         self.frame = Rc::clone(stored.bytes);
         self.offsets = position(column.offsets.as_flattened().as_ptr());

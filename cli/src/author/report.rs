@@ -196,7 +196,8 @@ fn function_json(function: &Function) -> Value {
 }
 
 fn columns_json(schema: &Schema) -> Value {
-    let field = |f: &wasmill_abi::Field| json!({ "name": f.name, "type": f.ty.name(), "nullable": f.nullable });
+    let field =
+        |f: &wasmill_abi::Field| json!({ "name": f.name, "type": f.type_text().to_string(), "nullable": f.nullable });
     schema.fields.iter().map(field).collect()
 }
 

@@ -4,9 +4,9 @@ use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef, TimeUnit};
 use std::sync::Arc;
 use wasmill_abi::{Schema, Type};
 
-/// The Arrow type of a column type. Timestamps are microseconds with the time zone `UTC`.
-pub fn data_type(ty: Type) -> DataType {
-    match ty {
+/// The Arrow type of a column. Timestamps are microseconds with the time zone `UTC`.
+pub fn data_type(field: &wasmill_abi::Field) -> DataType {
+    match field.ty {
         Type::Bool => DataType::Boolean,
         Type::I8 => DataType::Int8,
         Type::I16 => DataType::Int16,
@@ -21,14 +21,22 @@ pub fn data_type(ty: Type) -> DataType {
         Type::Utf8 => DataType::Utf8,
         Type::Binary => DataType::Binary,
         Type::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        Type::Date => DataType::Date32,
+        Type::Decimal { precision, scale } => {
+            DataType::Decimal128(precision, i8::try_from(scale).expect("a scale is at most 38"))
+        }
+        Type::List => DataType::List(Arc::new(arrow_field(&field.children[0]))),
+        Type::Struct => DataType::Struct(field.children.iter().map(arrow_field).collect()),
     }
+}
+
+fn arrow_field(field: &wasmill_abi::Field) -> Field {
+    Field::new(field.name.as_str(), data_type(field), field.nullable)
 }
 
 /// The Arrow schema with the same columns in the same order.
 pub fn to_arrow(schema: &Schema) -> SchemaRef {
-    let fields: Vec<Field> =
-        schema.fields.iter().map(|f| Field::new(f.name.as_str(), data_type(f.ty), f.nullable)).collect();
-    Arc::new(ArrowSchema::new(fields))
+    Arc::new(ArrowSchema::new(schema.fields.iter().map(arrow_field).collect::<Vec<_>>()))
 }
 
 #[cfg(test)]
@@ -37,8 +45,10 @@ mod tests {
 
     #[test]
     fn every_type_has_an_arrow_type_of_the_same_width() {
-        for ty in Type::ALL {
-            assert_eq!(data_type(ty).primitive_width(), ty.width(), "{ty}");
+        let decimal = Type::Decimal { precision: 12, scale: 2 };
+        for ty in Type::ALL.into_iter().chain([decimal]) {
+            let field = wasmill_abi::Field::new("c", ty, false);
+            assert_eq!(data_type(&field).primitive_width(), ty.width(), "{ty}");
         }
     }
 

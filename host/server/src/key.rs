@@ -1,6 +1,8 @@
 //! Keys as users write and read them: a value alone, or a JSON array with one for each column.
 
 use serde_json::Value as Json;
+use wasmill_abi::calendar::{parse_date, write_date};
+use wasmill_abi::decimal;
 use wasmill_abi::key::{self, Value};
 use wasmill_abi::{Schema, Shape, Type};
 use wasmill_core::stored::Datum;
@@ -61,7 +63,13 @@ fn put(ty: &Type, value: &Json, out: &mut Vec<u8>) -> Option<()> {
             }
             _ => int!(put_i64, i64, as_i64),
         },
+        Type::Date => key::put_i32(out, parse_date(value.as_str()?)?),
+        Type::Decimal { precision, scale } => {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            key::put_i128(out, decimal::parse(&text, *precision, *scale).ok()?);
+        }
         Type::Utf8 | Type::Binary => key::put_bytes(out, value.as_str()?.as_bytes()),
+        Type::List | Type::Struct => return None,
     }
     Some(())
 }
@@ -117,12 +125,23 @@ fn datum(ty: &Type, value: Value) -> Datum {
         Value::Null => Datum::Null,
         Value::Bool(v) => Datum::Bool(v),
         Value::Int(v) if *ty == Type::Timestamp => Datum::Time(v),
+        Value::Int(v) if *ty == Type::Date => text_of(|out| write_date(out, v)),
         Value::Int(v) => Datum::Int(v.into()),
+        Value::Decimal(v) => match ty {
+            Type::Decimal { scale, .. } => text_of(|out| decimal::write(out, v, *scale)),
+            _ => Datum::Int(v),
+        },
         Value::UInt(v) => Datum::UInt(v.into()),
         Value::Float(v) => Datum::Float(v),
         Value::Str(v) => Datum::Text(v),
         Value::Bytes(v) => Datum::Bytes(v),
     }
+}
+
+fn text_of(write: impl FnOnce(&mut String) -> std::fmt::Result) -> Datum {
+    let mut text = String::new();
+    write(&mut text).expect("text is always written to memory");
+    Datum::Text(text)
 }
 
 #[cfg(test)]

@@ -5,24 +5,28 @@
 //! ```
 //!
 //! Per column, in schema order: the validity bitmap (empty when every value is present), then for
-//! text and bytes `rows + 1` `u32` offsets and the data, for all other types the values. Booleans
+//! text and bytes `rows + 1` `u32` offsets and the data, for lists the same offsets and the column
+//! of all items, for structs a column per field, for all other types the values. Columns in a
+//! column follow it at once, depth first; those of a missing struct hold any value there. Booleans
 //! and validity are bit-packed, least significant bit first. Offsets start at 0.
 //! Source of the layout: <https://arrow.apache.org/docs/format/Columnar.html>.
 
 use crate::wire::pad8;
-use crate::{DecodeError, Schema, Type};
+use crate::{DecodeError, Field, Schema, Type};
 
 /// The buffers of one column, as they lie in a block.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Column<'a> {
     pub ty: Type,
     pub rows: usize,
     /// One bit per row; empty when every value is present.
     pub validity: &'a [u8],
-    /// `rows + 1` offsets for text and bytes, otherwise empty.
+    /// `rows + 1` offsets for text, bytes and lists, otherwise empty.
     pub offsets: &'a [[u8; 4]],
     /// Values, or the data of text and bytes.
     pub values: &'a [u8],
+    /// The items of lists, the fields of structs.
+    pub children: Vec<Column<'a>>,
 }
 
 impl<'a> Column<'a> {
@@ -35,9 +39,13 @@ impl<'a> Column<'a> {
     /// The bytes of row `i` of a text or bytes column. Offsets were checked by [`Block::read`].
     #[inline]
     pub fn var(&self, i: usize) -> &'a [u8] {
-        let lo = u32::from_le_bytes(self.offsets[i]) as usize;
-        let hi = u32::from_le_bytes(self.offsets[i + 1]) as usize;
-        &self.values[lo..hi]
+        &self.values[self.range(i)]
+    }
+
+    /// The items of row `i` of a list column.
+    #[inline]
+    pub fn range(&self, i: usize) -> std::ops::Range<usize> {
+        u32::from_le_bytes(self.offsets[i]) as usize..u32::from_le_bytes(self.offsets[i + 1]) as usize
     }
 
     /// Fixed-width values as arrays of `N` bytes.
@@ -67,7 +75,7 @@ impl<'a> Block<'a> {
         let mut cursor = Cursor::new(bytes, rows_max)?;
         let mut columns = Vec::with_capacity(schema.fields.len());
         for field in &schema.fields {
-            columns.push(cursor.column(field)?);
+            columns.push(cursor.column(field, cursor.rows)?);
         }
         cursor.finish()?;
         Ok(Self { rows: cursor.rows, columns })
@@ -119,8 +127,9 @@ impl<'a> Cursor<'a> {
         Ok(&head[..len])
     }
 
-    fn column(&mut self, field: &crate::Field) -> Result<Column<'a>, DecodeError> {
-        let (rows, ty) = (self.rows, field.ty);
+    /// Nothing here recurses deeper than the schema, whose depth is limited.
+    fn column(&mut self, field: &Field, rows: usize) -> Result<Column<'a>, DecodeError> {
+        let ty = field.ty;
         let expect = |what: &str, len: usize, want: usize| {
             if len == want {
                 return Ok(());
@@ -134,17 +143,32 @@ impl<'a> Cursor<'a> {
             }
             expect("the validity bitmap", validity.len(), rows.div_ceil(8))?;
         }
-        let mut column = Column { ty, rows, validity, offsets: &[], values: &[] };
-        if ty.is_variable() {
+        let mut column = Column { ty, rows, validity, offsets: &[], values: &[], children: Vec::new() };
+        if ty.is_variable() || ty == Type::List {
             let offsets = self.buffer(&field.name)?;
-            expect("the offsets buffer", offsets.len(), (rows + 1) * 4)?;
+            expect("the offsets buffer", offsets.len(), rows.saturating_add(1).saturating_mul(4))?;
             column.offsets = offsets.as_chunks().0;
-            column.values = self.buffer(&field.name)?;
-            check_offsets(&field.name, column.offsets, column.values.len())?;
-        } else {
-            column.values = self.buffer(&field.name)?;
-            let want = ty.width().map_or(rows.div_ceil(8), |w| w * rows);
-            expect("the values buffer", column.values.len(), want)?;
+        }
+        match ty {
+            Type::Utf8 | Type::Binary => {
+                column.values = self.buffer(&field.name)?;
+                check_offsets(&field.name, column.offsets, column.values.len())?;
+            }
+            Type::List => {
+                let items = u32::from_le_bytes(column.offsets[rows]) as usize;
+                check_offsets(&field.name, column.offsets, items)?;
+                column.children.push(self.column(&field.children[0], items)?);
+            }
+            Type::Struct => {
+                for child in &field.children {
+                    column.children.push(self.column(child, rows)?);
+                }
+            }
+            _ => {
+                column.values = self.buffer(&field.name)?;
+                let want = ty.width().map_or(rows.div_ceil(8), |w| rows.saturating_mul(w));
+                expect("the values buffer", column.values.len(), want)?;
+            }
         }
         Ok(column)
     }
@@ -182,7 +206,15 @@ pub struct BlockWriter<'v> {
 impl<'v> BlockWriter<'v> {
     /// The number of buffers that a block of `schema` has.
     pub fn buffers_of(schema: &Schema) -> usize {
-        schema.fields.iter().map(|f| if f.ty.is_variable() { 3 } else { 2 }).sum()
+        fn of(field: &Field) -> usize {
+            let own = match field.ty {
+                Type::Utf8 | Type::Binary => 3,
+                Type::Struct => 1,
+                _ => 2,
+            };
+            own + field.children.iter().map(of).sum::<usize>()
+        }
+        schema.fields.iter().map(of).sum()
     }
 
     pub fn new(out: &'v mut Vec<u8>, rows: usize, buffers: usize) -> Self {

@@ -362,11 +362,11 @@ impl<'a> Record<'a> {
         }
         let entries = self.a as usize;
         let (keys, rest) = take_u32s(self.payload, entries, bounds.keys, "key")?;
-        let block = Block::read(&state_schema(), rest, bounds.keys as usize)?;
+        let mut block = Block::read(&state_schema(), rest, bounds.keys as usize)?;
         if block.rows != entries {
             return Err(error(format!("{entries} state entries hold {} values", block.rows)));
         }
-        Ok(Effect::State { slot: self.id, keys, values: block.columns[0] })
+        Ok(Effect::State { slot: self.id, keys, values: block.columns.remove(0) })
     }
 
     fn entries(&self, bounds: &Bounds<'_>) -> Result<Effect<'a>, DecodeError> {

@@ -6,11 +6,12 @@
 //! |---|---|
 //! | bool | `00` or `01` |
 //! | unsigned integers | big-endian |
-//! | signed integers, timestamps | big-endian, sign bit flipped |
+//! | signed integers, timestamps, dates | big-endian, sign bit flipped |
+//! | decimals | their units of `10^-scale` like a signed integer of 16 bytes |
 //! | floats | IEEE 754 big-endian; sign bit flipped for positive, all bits flipped for negative numbers; `-0.0` is `0.0`; every NaN is one NaN, after infinity |
 //! | text, bytes | the bytes with each `00` written as `00 FF`, then `00 00` |
 //!
-//! The encoding is frozen: stored state is found by it. `tests/vectors.rs` holds its test vectors.
+//! Lists and structs are no keys. The encoding is frozen: stored state is found by it. `tests/vectors.rs` holds its test vectors.
 
 use crate::{DecodeError, Type};
 
@@ -62,7 +63,8 @@ put_ints!(
     u8 of_u8 put_u8 i8 of_i8 put_i8,
     u16 of_u16 put_u16 i16 of_i16 put_i16,
     u32 of_u32 put_u32 i32 of_i32 put_i32,
-    u64 of_u64 put_u64 i64 of_i64 put_i64
+    u64 of_u64 put_u64 i64 of_i64 put_i64,
+    u128 of_u128 put_u128 i128 of_i128 put_i128
 );
 
 /// Appends an `f32`.
@@ -101,8 +103,10 @@ pub fn put_bytes(out: &mut Vec<u8>, v: &[u8]) {
 pub enum Value {
     Null,
     Bool(bool),
-    /// All signed integers and timestamps.
+    /// All signed integers, timestamps and dates.
     Int(i64),
+    /// The units of a decimal.
+    Decimal(i128),
     /// All unsigned integers.
     UInt(u64),
     /// Both float types.
@@ -144,8 +148,11 @@ fn decode_one(ty: Type, bytes: &[u8]) -> Result<(Value, &[u8]), DecodeError> {
         PRESENT => {}
         other => return Err(malformed(format!("marker {other} is neither 0 nor 1"))),
     }
-    if ty.is_variable() {
-        return decode_bytes(ty, rest);
+    match ty {
+        Type::Utf8 | Type::Binary => return decode_bytes(ty, rest),
+        Type::Decimal { .. } => return decode_decimal(ty, rest),
+        Type::List | Type::Struct => return Err(malformed(format!("a {ty} is no key"))),
+        _ => {}
     }
     let width = ty.width().unwrap_or(1);
     let (head, rest) = rest
@@ -167,6 +174,13 @@ fn decode_one(ty: Type, bytes: &[u8]) -> Result<(Value, &[u8]), DecodeError> {
         }
     };
     Ok((value, rest))
+}
+
+fn decode_decimal(ty: Type, bytes: &[u8]) -> Result<(Value, &[u8]), DecodeError> {
+    let (head, rest) = bytes
+        .split_first_chunk::<16>()
+        .ok_or_else(|| malformed(format!("a {ty} needs 16 bytes, {} are left", bytes.len())))?;
+    Ok((Value::Decimal((u128::from_be_bytes(*head) ^ 1 << 127) as i128), rest))
 }
 
 fn decode_bytes(ty: Type, bytes: &[u8]) -> Result<(Value, &[u8]), DecodeError> {

@@ -9,7 +9,9 @@
 //! order of the bytes is the order of the values.
 
 pub mod block;
+pub mod calendar;
 pub mod calls;
+pub mod decimal;
 pub mod effects;
 pub mod frame;
 pub mod hash;

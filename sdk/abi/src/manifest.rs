@@ -511,7 +511,7 @@ impl ConfigField {
         let name = r.str()?.to_owned();
         let code = r.u8()?;
         let ty = Type::from_code(code)
-            .filter(|t| !matches!(t, Type::Timestamp | Type::Binary))
+            .filter(|t| !matches!(t, Type::Timestamp | Type::Date | Type::Binary))
             .ok_or_else(|| r.error(format!("setting {name:?} cannot have type code {code}")))?;
         let optional = r.bool()?;
         let default = if r.bool()? { Some(ConfigValue::decode(r)?) } else { None };

@@ -38,13 +38,39 @@ impl Table {
     fn check(&self, block: &Block<'_>) {
         assert_eq!((block.rows, block.columns.len()), (self.rows, self.columns.len()));
         for (read, written) in block.columns.iter().zip(&self.columns) {
-            let mut buffers = vec![read.validity, read.offsets.as_flattened(), read.values];
-            if !read.ty.is_variable() {
-                buffers.remove(1);
-            }
+            let mut buffers = Vec::new();
+            collect(read, &mut buffers);
             assert_eq!(buffers, written.0);
         }
     }
+}
+
+/// The buffers of a column as they were read, depth first.
+fn collect<'a>(column: &wasmill_abi::block::Column<'a>, buffers: &mut Vec<&'a [u8]>) {
+    buffers.push(column.validity);
+    if !column.offsets.is_empty() {
+        buffers.push(column.offsets.as_flattened());
+    }
+    if !column.ty.is_nested() {
+        buffers.push(column.values);
+    }
+    column.children.iter().for_each(|child| collect(child, buffers));
+}
+
+/// Types three deep at most.
+fn any_field() -> impl Strategy<Value = Field> {
+    let decimal = Type::Decimal { precision: 38, scale: 2 };
+    let plain = prop::sample::select(Type::ALL.into_iter().chain([decimal]).collect::<Vec<_>>());
+    let plain = (plain, any::<bool>()).prop_map(|(ty, nullable)| Field::new("plain", ty, nullable));
+    plain.prop_recursive(2, 6, 3, |inner| {
+        let list = (inner.clone(), any::<bool>()).prop_map(|(item, nullable)| Field::list("list", item, nullable));
+        let named = |(i, field): (usize, Field)| Field { name: format!("f{i}"), ..field };
+        let fields = prop::collection::vec(inner, 1..4);
+        let structs = (fields, any::<bool>()).prop_map(move |(fields, nullable)| {
+            Field::structure("struct", fields.into_iter().enumerate().map(named).collect(), nullable)
+        });
+        prop_oneof![list, structs]
+    })
 }
 
 fn column(field: &Field, rows: usize) -> BoxedStrategy<Buffers> {
@@ -54,27 +80,44 @@ fn column(field: &Field, rows: usize) -> BoxedStrategy<Buffers> {
     } else {
         Just(Vec::new()).boxed()
     };
-    if !field.ty.is_variable() {
-        let values = bytes(field.ty.width().map_or(rows.div_ceil(8), |w| w * rows));
-        return (validity, values).prop_map(|(v, values)| Buffers(vec![v, values])).boxed();
+    match field.ty {
+        Type::Struct => {
+            let children: Vec<_> = field.children.iter().map(|child| column(child, rows)).collect();
+            return (validity, children).prop_map(|(v, children)| joined(vec![v], children)).boxed();
+        }
+        Type::List | Type::Utf8 | Type::Binary => {}
+        _ => {
+            let values = bytes(field.ty.width().map_or(rows.div_ceil(8), |w| w * rows));
+            return (validity, values).prop_map(|(v, values)| Buffers(vec![v, values])).boxed();
+        }
     }
     let lengths = prop::collection::vec(0usize..6, rows);
+    let field = field.clone();
     let values = lengths.prop_flat_map(move |lengths| {
         let ends = lengths.iter().scan(0, |end, len| {
             *end += len;
             Some(*end as u32)
         });
         let offsets: Vec<u8> = std::iter::once(0).chain(ends).flat_map(u32::to_le_bytes).collect();
-        (Just(offsets), bytes(lengths.iter().sum()))
+        let inside = lengths.iter().sum();
+        let data = match field.children.first() {
+            Some(item) => column(item, inside),
+            None => bytes(inside).prop_map(|data| Buffers(vec![data])).boxed(),
+        };
+        (Just(offsets), data)
     });
-    (validity, values).prop_map(|(v, (offsets, data))| Buffers(vec![v, offsets, data])).boxed()
+    (validity, values).prop_map(|(v, (offsets, data))| joined(vec![v, offsets], vec![data])).boxed()
+}
+
+fn joined(mut own: Vec<Vec<u8>>, children: Vec<Buffers>) -> Buffers {
+    own.extend(children.into_iter().flat_map(|child| child.0));
+    Buffers(own)
 }
 
 fn table(rows: usize) -> impl Strategy<Value = Table> {
-    let ty = prop::sample::select(&Type::ALL[..]);
-    prop::collection::vec((ty, any::<bool>()), 1..5).prop_flat_map(move |types| {
-        let field = |(i, (ty, nullable)): (usize, &(Type, bool))| Field::new(format!("c{i}"), *ty, *nullable);
-        let schema = Schema::new(types.iter().enumerate().map(field).collect());
+    prop::collection::vec(any_field(), 1..5).prop_flat_map(move |fields| {
+        let field = |(i, field): (usize, Field)| Field { name: format!("c{i}"), ..field };
+        let schema = Schema::new(fields.into_iter().enumerate().map(field).collect());
         let columns: Vec<_> = schema.fields.iter().map(|f| column(f, rows)).collect();
         columns.prop_map(move |columns| Table { schema: schema.clone(), rows, columns })
     })
@@ -103,10 +146,18 @@ fn damaged(mut bytes: Vec<u8>, how: &(Vec<(prop::sample::Index, u8)>, prop::samp
 
 /// Touches every value, as a guest or a host would.
 fn walk(block: &Block<'_>) -> usize {
-    let cell = |column: &wasmill_abi::block::Column<'_>, row: usize| {
-        usize::from(column.is_valid(row)) + if column.ty.is_variable() { column.var(row).len() } else { 0 }
-    };
-    block.columns.iter().map(|c| (0..block.rows).map(|row| cell(c, row)).sum::<usize>()).sum()
+    fn sum(column: &wasmill_abi::block::Column<'_>) -> usize {
+        let cell = |row: usize| {
+            let inside = match column.ty {
+                Type::Utf8 | Type::Binary => column.var(row).len(),
+                Type::List => column.range(row).len(),
+                _ => 0,
+            };
+            usize::from(column.is_valid(row)) + inside
+        };
+        (0..column.rows).map(cell).sum::<usize>() + column.children.iter().map(sum).sum::<usize>()
+    }
+    block.columns.iter().map(sum).sum()
 }
 
 fn header(kind: Kind, rows: usize, keys: u32) -> Header {
@@ -172,6 +223,34 @@ fn chunk(output: &Table, origins: Option<&[u32]>) -> Vec<u8> {
 
 fn bounds(outputs: &[Schema]) -> Bounds<'_> {
     Bounds { outputs, slots: 3, metrics: 2, rows: 20, keys: 4, rows_max: 20 }
+}
+
+#[test]
+fn types_that_do_not_exist_are_refused() {
+    let refused = |field: Field, expected: &str| {
+        let mut writer = wasmill_abi::wire::Writer::new();
+        Schema::new(vec![field]).encode(&mut writer);
+        let bytes = writer.into_bytes();
+        let read = Schema::decode(&mut wasmill_abi::wire::Reader::new("schema", &bytes));
+        let error = read.expect_err("a type that does not exist").to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    let int = || Field::new("n", Type::I8, false);
+    let nest = |depth: usize| (1..depth).fold(int(), |item, _| Field::list("deep", item, false));
+    refused(Field::new("d", Type::Decimal { precision: 0, scale: 0 }, false), "no decimal type");
+    refused(Field::new("d", Type::Decimal { precision: 39, scale: 0 }, false), "no decimal type");
+    refused(Field::new("d", Type::Decimal { precision: 3, scale: 4 }, false), "no decimal type");
+    refused(Field::new("s", Type::Struct, false), "0 children");
+    refused(Field { children: vec![int(), int()], ..Field::new("l", Type::List, false) }, "2 children");
+    refused(nest(Field::DEPTH_MAX + 1), "nested deeper than 8 types");
+    let wide = |n: usize| Field::structure("s", vec![int(); n], false);
+    refused(wide(Schema::COLUMNS_MAX), "more than 1024 columns");
+    for fine in [nest(Field::DEPTH_MAX), wide(Schema::COLUMNS_MAX - 1)] {
+        let (mut writer, schema) = (wasmill_abi::wire::Writer::new(), Schema::new(vec![fine]));
+        schema.encode(&mut writer);
+        let bytes = writer.into_bytes();
+        assert_eq!(Schema::decode(&mut wasmill_abi::wire::Reader::new("schema", &bytes)), Ok(schema));
+    }
 }
 
 proptest! {

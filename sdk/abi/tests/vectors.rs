@@ -65,6 +65,10 @@ fn key_bytes_are_frozen() {
     check(|out| key::put_i8(out, -1), "017f");
     check(|out| key::put_i32(out, 1), "0180000001");
     check(|out| key::put_i64(out, i64::MIN), "010000000000000000");
+    // A date is its days, a decimal its units: 1970-01-02, and -0.01 of decimal(12,2).
+    check(|out| key::put_i32(out, 1), "0180000001");
+    check(|out| key::put_i128(out, -1), "017fffffffffffffffffffffffffffffff");
+    check(|out| key::put_i128(out, 1250), "01800000000000000000000000000004e2");
     check(|out| key::put_f32(out, 1.0), "01bf800000");
     check(|out| key::put_f64(out, -2.0), "013fffffffffffffff");
     check(|out| key::put_f64(out, -0.0), "018000000000000000");

@@ -32,10 +32,12 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
         .collect::<Result<Vec<_>>>()?;
     let builders = builders(&columns);
     let row = row_impl(input, lifetime.is_some(), &columns);
+    let cell = cell_impl(input, lifetime.is_some(), &columns);
     Ok(quote! {
         const _: () = {
             #builders
             #row
+            #cell
         };
     })
 }
@@ -99,6 +101,25 @@ fn builders(columns: &[Column]) -> TokenStream {
         }
 
         #[automatically_derived]
+        impl ::wasmill_sdk::rt::Build for Builders {
+            fn put_default(&mut self, row: usize) {
+                #(::wasmill_sdk::rt::Build::put_default(&mut self.#slots, row);)*
+            }
+
+            fn truncate(&mut self, rows: usize) {
+                ::wasmill_sdk::rt::RowBuilders::truncate(self, rows);
+            }
+
+            fn bytes(&self, rows: usize) -> usize {
+                ::wasmill_sdk::rt::RowBuilders::bytes(self, rows)
+            }
+
+            fn write_values(&self, rows: usize, block: &mut ::wasmill_sdk::rt::BlockWriter<'_>) {
+                ::wasmill_sdk::rt::RowBuilders::write(self, rows, block);
+            }
+        }
+
+        #[automatically_derived]
         impl ::wasmill_sdk::rt::RowBuilders for Builders {
             fn truncate(&mut self, rows: usize) {
                 #(::wasmill_sdk::rt::Build::truncate(&mut self.#slots, rows);)*
@@ -135,18 +156,16 @@ fn row_impl(input: &DeriveInput, borrows: bool, columns: &[Column]) -> TokenStre
             type Builders = Builders;
 
             fn schema() -> ::wasmill_sdk::rt::Schema {
-                ::wasmill_sdk::rt::Schema::new(::std::vec![#(::wasmill_sdk::rt::Field::new(
-                    #names,
-                    <#types as ::wasmill_sdk::rt::Cell>::TYPE,
-                    <#types as ::wasmill_sdk::rt::Cell>::NULLABLE,
-                )),*])
+                ::wasmill_sdk::rt::Schema::new(
+                    ::std::vec![#(<#types as ::wasmill_sdk::rt::Cell>::field(#names)),*],
+                )
             }
 
             fn columns<'wasmill>(
                 block: &::wasmill_sdk::rt::Block<'wasmill>,
             ) -> ::core::result::Result<Columns<'wasmill>, ::wasmill_sdk::rt::DecodeError> {
                 ::core::result::Result::Ok(Columns {
-                    #(#slots: <#types as ::wasmill_sdk::rt::Cell>::reader(block.columns[#positions])?,)*
+                    #(#slots: <#types as ::wasmill_sdk::rt::Cell>::reader(block.columns[#positions].clone())?,)*
                 })
             }
 
@@ -160,5 +179,53 @@ fn row_impl(input: &DeriveInput, borrows: bool, columns: &[Column]) -> TokenStre
                 #(<#types as ::wasmill_sdk::rt::Cell>::put(&mut builders.#slots, row, &values.#idents);)*
             }
         }
+    }
+}
+
+/// The struct as a column of another row.
+fn cell_impl(input: &DeriveInput, borrows: bool, columns: &[Column]) -> TokenStream {
+    let row = &input.ident;
+    let (any, of) = if borrows { (quote!(<'_>), quote!(<'wasmill>)) } else { (quote!(), quote!()) };
+    let (slots, types): (Vec<_>, Vec<_>) = columns.iter().map(|c| (&c.slot, &c.ty)).unzip();
+    quote! {
+        #[automatically_derived]
+        impl ::wasmill_sdk::rt::Cell for #row #any {
+            const TYPE: ::wasmill_sdk::rt::Type = ::wasmill_sdk::rt::Type::Struct;
+            const NULLABLE: bool = false;
+            type Of<'wasmill> = #row #of;
+            type Reader<'wasmill> = Columns<'wasmill>;
+            type Builder = Builders;
+
+            fn children() -> ::std::vec::Vec<::wasmill_sdk::rt::Field> {
+                <Self as ::wasmill_sdk::Row>::schema().fields
+            }
+
+            #[allow(unused_mut, unused_variables)]
+            fn reader(
+                column: ::wasmill_sdk::rt::Column<'_>,
+            ) -> ::core::result::Result<Columns<'_>, ::wasmill_sdk::rt::DecodeError> {
+                let mut children = column.children.into_iter();
+                ::core::result::Result::Ok(Columns {
+                    #(#slots: <#types as ::wasmill_sdk::rt::Cell>::reader(
+                        ::wasmill_sdk::rt::child(&mut children)?,
+                    )?,)*
+                })
+            }
+
+            #[inline(always)]
+            fn get<'wasmill>(reader: &Self::Reader<'wasmill>, row: usize) -> Self::Of<'wasmill> {
+                <Self as ::wasmill_sdk::Row>::read(reader, row)
+            }
+
+            #[inline(always)]
+            fn put(builder: &mut Builders, row: usize, value: &Self::Of<'_>) {
+                <Self as ::wasmill_sdk::Row>::write(builder, row, value);
+            }
+        }
+
+        #[automatically_derived]
+        impl ::wasmill_sdk::rt::Scalar for #row #any {}
+        #[automatically_derived]
+        impl ::wasmill_sdk::rt::Item for #row #any {}
     }
 }

@@ -6,6 +6,7 @@ use wasmill_abi::block::{Block, BlockWriter, Column, bit};
 use wasmill_abi::key::{self, Value};
 use wasmill_abi::{Schema, Type};
 
+use crate::Decimal;
 use crate::cell::Build;
 use crate::cell::Cell;
 
@@ -63,7 +64,7 @@ fn encode(column: &Column<'_>, row: usize, out: &mut Vec<u8>) {
         Type::Bool => key::put_bool(out, bit(column.values, row)),
         Type::I8 => put!(put_i8, i8),
         Type::I16 => put!(put_i16, i16),
-        Type::I32 => put!(put_i32, i32),
+        Type::I32 | Type::Date => put!(put_i32, i32),
         Type::I64 | Type::Timestamp => put!(put_i64, i64),
         Type::U8 => put!(put_u8, u8),
         Type::U16 => put!(put_u16, u16),
@@ -71,7 +72,9 @@ fn encode(column: &Column<'_>, row: usize, out: &mut Vec<u8>) {
         Type::U64 => put!(put_u64, u64),
         Type::F32 => put!(put_f32, f32),
         Type::F64 => put!(put_f64, f64),
+        Type::Decimal { .. } => put!(put_i128, i128),
         Type::Utf8 | Type::Binary => key::put_bytes(out, column.var(row)),
+        Type::List | Type::Struct => panic!("a {} is no key", column.ty),
     }
 }
 
@@ -95,7 +98,7 @@ fn write_column<'v>(ty: Type, values: impl Iterator<Item = &'v Value>, block: &m
         Type::Bool => write!(bool, Value::Bool(v) => *v),
         Type::I8 => write!(i8, Value::Int(v) => *v as i8),
         Type::I16 => write!(i16, Value::Int(v) => *v as i16),
-        Type::I32 => write!(i32, Value::Int(v) => *v as i32),
+        Type::I32 | Type::Date => write!(i32, Value::Int(v) => *v as i32),
         Type::I64 | Type::Timestamp => write!(i64, Value::Int(v) => *v),
         Type::U8 => write!(u8, Value::UInt(v) => *v as u8),
         Type::U16 => write!(u16, Value::UInt(v) => *v as u16),
@@ -103,7 +106,10 @@ fn write_column<'v>(ty: Type, values: impl Iterator<Item = &'v Value>, block: &m
         Type::U64 => write!(u64, Value::UInt(v) => *v),
         Type::F32 => write!(f32, Value::Float(v) => *v as f32),
         Type::F64 => write!(f64, Value::Float(v) => *v),
+        // The digits are no part of a block: any decimal with the units will do.
+        Type::Decimal { .. } => write!(Decimal<38, 0>, Value::Decimal(v) => Decimal::of_column(*v)),
         Type::Utf8 => write!(String, Value::Str(v) => v.clone()),
         Type::Binary => write!(Vec<u8>, Value::Bytes(v) => v.clone()),
+        Type::List | Type::Struct => panic!("a {ty} is no key"),
     }
 }

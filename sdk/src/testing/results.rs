@@ -8,7 +8,7 @@ use wasmill_abi::manifest::{Function, MetricKind};
 use wasmill_abi::{Schema, Type};
 
 use crate::log::Level;
-use crate::{Row, RowOf, Timestamp};
+use crate::{Date, Row, RowOf, Timestamp};
 
 /// A refused row; see [`Results`] for an example.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,13 +141,13 @@ impl Results {
     }
 
     /// The rows of an output as text: their values, separated by a comma and a space; missing ones
-    /// are `null`, bytes are hexadecimal. Panics if there is no such output.
+    /// are `null`, bytes are hexadecimal, lists stand in `[]` and structs in `{}`. Panics if there is no such output.
     pub fn display(&self, name: &str) -> Vec<String> {
         let out = self.named(name);
         let mut lines = Vec::new();
         for (count, bytes) in &out.blocks {
             let block = Block::read(&out.schema, bytes, *count).expect("it was read before");
-            let line = |i| block.columns.iter().map(|c| cell(c, i)).collect::<Vec<_>>().join(", ");
+            let line = |i| joined(block.columns.iter().map(|c| cell(c, i)));
             lines.extend((0..*count).map(line));
         }
         lines
@@ -189,17 +189,26 @@ impl Results {
     }
 }
 
+fn joined(values: impl Iterator<Item = String>) -> String {
+    values.collect::<Vec<_>>().join(", ")
+}
+
 fn copy(schema: &Schema, block: &Block<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut writer = BlockWriter::new(&mut bytes, block.rows, BlockWriter::buffers_of(schema));
-    for column in &block.columns {
-        writer.buffer(column.validity);
-        if column.ty.is_variable() {
-            writer.buffer(column.offsets.as_flattened());
-        }
+    block.columns.iter().for_each(|column| copy_column(column, &mut writer));
+    bytes
+}
+
+fn copy_column(column: &Column<'_>, writer: &mut BlockWriter<'_>) {
+    writer.buffer(column.validity);
+    if column.ty.is_variable() || column.ty == Type::List {
+        writer.buffer(column.offsets.as_flattened());
+    }
+    if !column.ty.is_nested() {
         writer.buffer(column.values);
     }
-    bytes
+    column.children.iter().for_each(|child| copy_column(child, writer));
 }
 
 fn cell(column: &Column<'_>, row: usize) -> String {
@@ -223,6 +232,14 @@ fn cell(column: &Column<'_>, row: usize) -> String {
         Type::U64 => number!(u64),
         Type::F32 => number!(f32),
         Type::F64 => number!(f64),
+        Type::Date => Date::from_days(i32::from_le_bytes(column.fixed()[row])).to_string(),
+        Type::Decimal { scale, .. } => {
+            let mut text = String::new();
+            let written = wasmill_abi::decimal::write(&mut text, i128::from_le_bytes(column.fixed()[row]), scale);
+            written.map_or_else(|e| e.to_string(), |()| text)
+        }
+        Type::List => format!("[{}]", joined(column.range(row).map(|i| cell(&column.children[0], i)))),
+        Type::Struct => format!("{{{}}}", joined(column.children.iter().map(|child| cell(child, row)))),
         Type::Timestamp => Timestamp::from_micros(i64::from_le_bytes(column.fixed()[row])).to_string(),
         Type::Utf8 => String::from_utf8_lossy(column.var(row)).into_owned(),
         Type::Binary => column.var(row).iter().map(|b| format!("{b:02x}")).collect(),

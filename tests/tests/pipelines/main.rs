@@ -5,6 +5,7 @@ mod dedup;
 mod graphs;
 mod idle;
 mod inputs;
+mod nested;
 mod settings;
 mod watching;
 

@@ -4,6 +4,7 @@ mod echo;
 mod ledger;
 mod migrating;
 mod misbehave;
+mod nested;
 mod shelf;
 mod tally;
 mod ticker;
@@ -12,6 +13,7 @@ pub use echo::{Echo, Everything};
 pub use ledger::{Account, Balance, Ledger, LedgerState, Sum, Transfer};
 pub use migrating::{Migrating1, Migrating2, Migrating3, MigratingSame, Peak, Peaked, Running, Written};
 pub use misbehave::{Action, Misbehave, misbehave};
+pub use nested::{Address, Money, Nested, Order, PerDay, Sale, Sold, Stop, Taking, Takings, TakingsState};
 pub use shelf::{Act, Shelf, ShelfState, Shelves, Shown};
 pub use tally::{Change, Group, Subtotal, Tally, TallyState, Total};
 pub use ticker::{Name, Tick, Ticker, TickerState, Wish};
@@ -37,4 +39,8 @@ wasmill_sdk::export! {
     "migrating-3" => keyed Migrating3,
     /// Keeps a sum per account in another type, under the version of a number.
     "migrating-same" => keyed MigratingSame,
+    /// Rows in rows, lists, decimals and dates.
+    "nested" => map Nested,
+    /// Sums prices by day and unit.
+    "takings" => keyed Takings,
 }

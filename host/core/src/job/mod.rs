@@ -44,6 +44,7 @@ pub mod reference;
 mod settings;
 mod spec;
 mod suggest;
+mod types;
 mod values;
 mod walk;
 mod yaml;

@@ -8,7 +8,8 @@ use super::settings::{
     ROLL_BYTES_DEFAULT,
 };
 use super::spec::{EventTimeSpec, FunctionSpec, InputSpec, SettingSpec, SinkSpec, SourceSpec, Spanned};
-use super::values::{column_type, duration, input, names, number, one_of, parallelism, path, size, text};
+use super::types;
+use super::values::{duration, input, names, number, one_of, parallelism, path, size, text};
 use super::walk::Walk;
 use super::yaml::{Node, Value};
 use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
@@ -137,11 +138,18 @@ fn schema(walk: &mut Walk<'_, '_>) -> Option<Schema> {
             walk.problem(Problem::new("bad-name", column.span, "`schema`: the name of a column is empty"));
             continue;
         }
-        match column_type(node) {
-            Ok((ty, nullable)) => fields.push(Field::new(&column.value, ty, nullable)),
+        match types::column(&column.value, node) {
+            Ok(field) => fields.push(field),
             Err(_) if matches!(node.value, Value::Broken) => walk.broken = true,
             Err(fault) => walk.problem(fault.at(&column.value, node.span)),
         }
+    }
+    let columns: usize = fields.iter().map(Field::columns).sum();
+    if columns > Schema::COLUMNS_MAX {
+        let max = Schema::COLUMNS_MAX;
+        let message = format!("`schema`: {columns} columns with those of nested types, at most {max} are allowed");
+        walk.problem(Problem::new("out-of-range", node.span, message));
+        return None;
     }
     (fields.len() == entries.len()).then(|| Schema::new(fields))
 }

@@ -9,7 +9,6 @@ use crate::units::{UnitError, format_duration, format_size, parse_duration, pars
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
-use wasmill_abi::Type;
 
 /// Text that is not empty; numbers and the like need quotes.
 pub(super) fn text(node: &Node) -> Result<String, Fault> {
@@ -121,18 +120,6 @@ pub(super) fn one_of<T: Copy>(words: &[(&str, T)]) -> impl FnOnce(&Node) -> Resu
         };
         words.iter().find(|w| w.0 == word).map(|w| w.1).ok_or_else(fault)
     }
-}
-
-/// A type name with an optional `?`: the type and whether values may be missing.
-pub(super) fn column_type(node: &Node) -> Result<(Type, bool), Fault> {
-    let text = text(node)?;
-    let (name, nullable) = text.strip_suffix('?').map_or((text.as_str(), false), |name| (name, true));
-    let known = || Type::ALL.iter().map(|t| t.name());
-    let fault = || {
-        let help = did_you_mean(name, known()).unwrap_or_else(|| format!("the types are {}", list(known())));
-        Fault::new("unknown-type", format!("`{}` is not a type", shortened(name))).with_help(help)
-    };
-    Ok((Type::from_name(name).ok_or_else(fault)?, nullable))
 }
 
 /// A name, or a list of at least one.

@@ -1,5 +1,7 @@
 //! The job file from outside: text and manifests in, plan or problems out.
 
+mod types;
+
 mod broken;
 mod explained;
 mod generator;

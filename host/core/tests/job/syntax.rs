@@ -212,7 +212,7 @@ fn values() {
     job.yaml:10:16: error[unknown-value]: `connector`: `flie` is not one of `file`, `stdin`, `generator`
       help: did you mean `file`?
     job.yaml:12:39: error[unknown-type]: `delay`: `integer` is not a type
-      help: the types are `bool`, `int8`, `int16`, `int32`, `int64`, `uint8`, `uint16`, `uint32`, `uint64`, `float32`, `float64`, `string`, `bytes`, `timestamp`
+      help: the types are `bool`, `int8`, `int16`, `int32`, `int64`, `uint8`, `uint16`, `uint32`, `uint64`, `float32`, `float64`, `string`, `bytes`, `timestamp`, `date`, `decimal`, `list`, `struct`
     job.yaml:12:58: error[unknown-type]: `distance`: `int23` is not a type
       help: did you mean `int32`?
     job.yaml:13:44: error[bad-value]: `max_delay`: "1.5m" is not a duration: write a whole number and a unit (us, ms, s, m or h), for example 200ms

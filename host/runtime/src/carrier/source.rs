@@ -178,7 +178,7 @@ impl SourceSubtask {
         cell.rows_in.add(dead);
         cell.dead_letters.add(dead);
         let columns = rows.batch.columns.columns().iter().zip(&self.schema.fields);
-        cell.bytes_out.add(columns.map(|(c, f)| column_bytes(f.ty, c.as_ref()) as u64).sum());
+        cell.bytes_out.add(columns.map(|(c, f)| column_bytes(f, c.as_ref()) as u64).sum());
     }
 }
 

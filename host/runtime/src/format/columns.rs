@@ -1,16 +1,17 @@
 //! The columns of a batch while they grow, row by row. It knows no text format.
 
+use super::nested::{ListBuilder, StructBuilder};
 use super::values::Cell;
-use crate::schema::to_arrow;
+use crate::schema::{data_type, to_arrow};
 use arrow_array::builder::{
-    BinaryBuilder, BooleanBuilder, Float32Builder, Float64Builder, Int8Builder, Int16Builder, Int32Builder,
-    Int64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder,
-    UInt64Builder,
+    BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Float32Builder, Float64Builder, Int8Builder,
+    Int16Builder, Int32Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder,
+    UInt32Builder, UInt64Builder,
 };
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use std::sync::Arc;
-use wasmill_abi::{Schema, Type};
+use wasmill_abi::{Field, Schema, Type};
 
 /// Columns of one schema. Rows are added whole or not at all.
 pub struct Columns {
@@ -25,7 +26,7 @@ impl Columns {
         Self {
             schema: schema.clone(),
             arrow: to_arrow(schema),
-            builders: schema.fields.iter().map(|f| Builder::new(f.ty)).collect(),
+            builders: schema.fields.iter().map(Builder::new).collect(),
             rows: 0,
         }
     }
@@ -43,7 +44,11 @@ impl Columns {
         debug_assert_eq!(row.len(), self.builders.len(), "one cell per column");
         for (cell, field) in row.iter().zip(&self.schema.fields) {
             if *cell == Cell::Null && !field.nullable {
-                return Err(format!("column {:?} ({}) has no value, and is not nullable", field.name, field.ty));
+                return Err(format!(
+                    "column {:?} ({}) has no value, and is not nullable",
+                    field.name,
+                    field.type_text()
+                ));
             }
         }
         for (cell, builder) in row.iter().zip(&mut self.builders) {
@@ -63,14 +68,14 @@ impl Columns {
 
 macro_rules! builders {
     ($($name:ident($builder:ty)),* $(,)?) => {
-        enum Builder { $($name($builder)),* }
+        pub(super) enum Builder { $($name($builder)),* }
 
         impl Builder {
-            fn finish(&mut self) -> ArrayRef {
+            pub(super) fn finish(&mut self) -> ArrayRef {
                 match self { $(Builder::$name(b) => Arc::new(b.finish())),* }
             }
 
-            fn append_null(&mut self) {
+            pub(super) fn append_null(&mut self) {
                 match self { $(Builder::$name(b) => b.append_null()),* }
             }
         }
@@ -81,12 +86,13 @@ builders! {
     Bool(BooleanBuilder), I8(Int8Builder), I16(Int16Builder), I32(Int32Builder), I64(Int64Builder),
     U8(UInt8Builder), U16(UInt16Builder), U32(UInt32Builder), U64(UInt64Builder),
     F32(Float32Builder), F64(Float64Builder), Utf8(StringBuilder), Binary(BinaryBuilder),
-    Timestamp(TimestampMicrosecondBuilder),
+    Timestamp(TimestampMicrosecondBuilder), Date(Date32Builder), Decimal(Decimal128Builder),
+    List(Box<ListBuilder>), Struct(Box<StructBuilder>),
 }
 
 impl Builder {
-    fn new(ty: Type) -> Self {
-        match ty {
+    pub(super) fn new(field: &Field) -> Self {
+        match field.ty {
             Type::Bool => Builder::Bool(BooleanBuilder::new()),
             Type::I8 => Builder::I8(Int8Builder::new()),
             Type::I16 => Builder::I16(Int16Builder::new()),
@@ -101,11 +107,15 @@ impl Builder {
             Type::Utf8 => Builder::Utf8(StringBuilder::new()),
             Type::Binary => Builder::Binary(BinaryBuilder::new()),
             Type::Timestamp => Builder::Timestamp(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
+            Type::Date => Builder::Date(Date32Builder::new()),
+            Type::Decimal { .. } => Builder::Decimal(Decimal128Builder::new().with_data_type(data_type(field))),
+            Type::List => Builder::List(Box::new(ListBuilder::new(field))),
+            Type::Struct => Builder::Struct(Box::new(StructBuilder::new(field))),
         }
     }
 
     /// Range checks stand where the cell was made ([`super::values`]), so the casts lose nothing.
-    fn append(&mut self, cell: &Cell<'_>) {
+    pub(super) fn append(&mut self, cell: &Cell<'_>) {
         match (self, cell) {
             (Builder::Bool(b), Cell::Bool(v)) => b.append_value(*v),
             (Builder::I8(b), Cell::Int(v)) => b.append_value(*v as i8),
@@ -113,6 +123,10 @@ impl Builder {
             (Builder::I32(b), Cell::Int(v)) => b.append_value(*v as i32),
             (Builder::I64(b), Cell::Int(v)) => b.append_value(*v),
             (Builder::Timestamp(b), Cell::Int(v)) => b.append_value(*v),
+            (Builder::Date(b), Cell::Int(v)) => b.append_value(*v as i32),
+            (Builder::Decimal(b), Cell::Decimal(v)) => b.append_value(*v),
+            (Builder::List(b), Cell::List(v)) => b.append(v),
+            (Builder::Struct(b), Cell::Struct(v)) => b.append(v),
             (Builder::U8(b), Cell::Uint(v)) => b.append_value(*v as u8),
             (Builder::U16(b), Cell::Uint(v)) => b.append_value(*v as u16),
             (Builder::U32(b), Cell::Uint(v)) => b.append_value(*v as u32),

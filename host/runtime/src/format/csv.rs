@@ -65,7 +65,7 @@ impl Decoder for CsvDecoder {
             match std::str::from_utf8(self.splitter.field(at)).map_err(|e| e.to_string()).and_then(|t| cell(field, t)) {
                 Ok(cell) => row.push(cell),
                 Err(problem) => {
-                    result = Err(format!("column {:?} ({}): {problem}", field.name, field.ty));
+                    result = Err(format!("column {:?} ({}): {problem}", field.name, field.type_text()));
                     break;
                 }
             }

@@ -1,18 +1,19 @@
 //! Writes batches as NDJSON or CSV. The same batch gives the same bytes, always: what is published
 //! twice after a crash must be the same (see the table in [`super`] for the forms of values).
 
-use super::FormatError;
 use super::ndjson_rows::ShortRows;
 use super::values::write_timestamp;
+use super::{FormatError, nested};
 use crate::schema::to_arrow;
 use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::types::{Date32Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_cast::base64::{BASE64_STANDARD, b64_encode};
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use std::sync::Arc;
-use wasmill_abi::{Schema, Type};
+use wasmill_abi::Schema;
+use wasmill_abi::calendar::write_date;
 use wasmill_core::plan::Format;
 
 /// Turns batches into the bytes of a text file.
@@ -36,7 +37,7 @@ pub fn encoder(format: Format, schema: &Schema) -> Box<dyn Encoder> {
     }
 }
 
-/// Replaces the columns whose text form is ours, not Arrow's: timestamps and bytes.
+/// Replaces the columns whose text form is ours, not Arrow's: timestamps, dates and bytes.
 struct Texts {
     from: SchemaRef,
     to: SchemaRef,
@@ -48,11 +49,7 @@ impl Texts {
         let fields: Vec<Field> = from
             .fields()
             .iter()
-            .zip(&schema.fields)
-            .map(|(arrow, f)| match f.ty {
-                Type::Timestamp | Type::Binary => arrow.as_ref().clone().with_data_type(DataType::Utf8),
-                _ => arrow.as_ref().clone(),
-            })
+            .map(|arrow| arrow.as_ref().clone().with_data_type(nested::text_type(arrow.data_type())))
             .collect();
         Self { from, to: Arc::new(ArrowSchema::new(fields)) }
     }
@@ -69,18 +66,28 @@ impl Texts {
 
     fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, String> {
         self.check(batch)?;
-        let columns: Vec<ArrayRef> = batch
-            .columns()
-            .iter()
-            .map(|c| match c.data_type() {
-                DataType::Timestamp(..) => Arc::new(timestamps(c)) as ArrayRef,
-                DataType::Binary => Arc::new(b64_encode(&BASE64_STANDARD, c.as_binary::<i32>())) as ArrayRef,
-                _ => c.clone(),
-            })
-            .collect();
+        let columns: Vec<ArrayRef> = batch.columns().iter().map(|c| nested::text_array(c, &column_text)).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(self.to.clone(), columns, &options).map_err(|e| e.to_string())
     }
+}
+
+/// A column whose text form is ours.
+fn column_text(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Timestamp(..) => Arc::new(timestamps(column)),
+        DataType::Date32 => Arc::new(dates(column)),
+        DataType::Binary => Arc::new(b64_encode(&BASE64_STANDARD, column.as_binary::<i32>())),
+        _ => column.clone(),
+    }
+}
+
+fn dates(column: &ArrayRef) -> StringArray {
+    let text = |days: i32| {
+        let mut text = String::new();
+        write_date(&mut text, days.into()).map(|()| text).expect("writing to a string does not fail")
+    };
+    column.as_primitive::<Date32Type>().iter().map(|days| days.map(text)).collect()
 }
 
 fn timestamps(column: &ArrayRef) -> StringArray {

@@ -4,7 +4,7 @@ use super::*;
 use crate::format::{self, Decoder};
 use arrow_array::*;
 use proptest::prelude::*;
-use wasmill_abi::Field as Column;
+use wasmill_abi::{Field as Column, Type};
 
 fn schema() -> Schema {
     Schema::new(Type::ALL.iter().map(|t| Column::new(format!("c,{t}"), *t, true)).collect())
@@ -29,6 +29,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
         Arc::new(StringArray::from(col(rows, |r| r.text.clone()))),
         Arc::new(BinaryArray::from_iter(col(rows, |r| r.text.clone().into_bytes()))),
         Arc::new(TimestampMicrosecondArray::from(col(rows, |r| r.time)).with_timezone("UTC")),
+        Arc::new(Date32Array::from(col(rows, |r| (r.time / 86_400_000_000) as i32))),
     ];
     RecordBatch::try_new(to_arrow(&schema()), columns).expect("columns of the schema")
 }
@@ -91,8 +92,8 @@ fn forms_of_values() {
     encoder(Format::Csv, &schema()).encode(&all, &mut csv).expect("a batch of the schema");
     assert_eq!(
         String::from_utf8(csv).expect("text"),
-        "false,-1,-1,-1,-1,255,65535,4294967295,18446744073709551615,0.1,0.1,\"a\"\"b\",YSJi,2001-01-01T00:00:00Z\n\
-         ,,,,,,,,,,,,,\n"
+        "false,-1,-1,-1,-1,255,65535,4294967295,18446744073709551615,0.1,0.1,\"a\"\"b\",YSJi,2001-01-01T00:00:00Z,2001-01-01\n\
+         ,,,,,,,,,,,,,,\n"
     );
     let narrow = Schema::new(vec![Column::new("t", Type::Timestamp, true), Column::new("f", Type::F64, true)]);
     let columns: Vec<ArrayRef> = vec![

@@ -13,6 +13,10 @@
 //! | string | text | the field as it stands |
 //! | bytes | base64 (RFC 4648, padded) | the same |
 //! | timestamp | RFC 3339 text; without an offset it is UTC; below a microsecond it is cut off | the same |
+//! | date | ISO 8601 text, `"2001-01-31"` | the same |
+//! | decimal | a number, also as text, with at most the digits of its type; written with all digits behind the point | the same |
+//! | list | an array | none |
+//! | struct | an object; keys that the type does not name are ignored | none |
 //! | null | `null`, or no such key | the empty field |
 //!
 //! In CSV, an empty field is null in a nullable column (so an empty text there comes back as
@@ -24,6 +28,7 @@ mod encode;
 mod ndjson;
 mod ndjson_line;
 mod ndjson_rows;
+mod nested;
 mod values;
 
 pub use encode::{Encoder, encoder};

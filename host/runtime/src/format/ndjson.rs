@@ -5,10 +5,11 @@
 use super::Decoder;
 use super::columns::{Columns, recycle};
 use super::ndjson_line::ShortLines;
+use super::nested::{self, Place};
 use super::values::{self, Cell};
 use arrow_array::RecordBatch;
 use hashbrown::HashMap;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 use wasmill_abi::{Field, Schema, Type};
@@ -91,7 +92,7 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            self.row[index] = map.next_value_seed(Value { field: &self.fields[index] })?;
+            self.row[index] = map.next_value_seed(Value::new(&self.fields[index], None))?;
             guess = index + 1;
         }
         Ok(())
@@ -129,13 +130,20 @@ impl Visitor<'_> for Key<'_> {
 }
 
 /// Reads the value of one column.
-struct Value<'r> {
-    field: &'r Field,
+pub(super) struct Value<'r> {
+    pub field: &'r Field,
+    pub place: Place<'r>,
 }
 
-impl Value<'_> {
+impl<'r> Value<'r> {
+    /// The value of a column, or of one in a nested column.
+    pub(super) fn new(field: &'r Field, parent: Option<&'r Place<'r>>) -> Self {
+        Self { field, place: Place { name: &field.name, parent } }
+    }
+
     fn named<'de, E: serde::de::Error>(&self, cell: Result<Cell<'de>, String>) -> Result<Cell<'de>, E> {
-        cell.map_err(|problem| E::custom(format!("column {:?} ({}): {problem}", self.field.name, self.field.ty)))
+        let (place, ty) = (self.place.to_string(), self.field.type_text());
+        cell.map_err(|problem| E::custom(format!("column {place:?} ({ty}): {problem}")))
     }
 }
 
@@ -143,7 +151,13 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = Cell<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Cell<'de>, D::Error> {
-        d.deserialize_any(self)
+        match self.field.ty {
+            Type::Decimal { .. } => {
+                let read = nested::decimal(self.field.ty, d)?;
+                self.named(read)
+            }
+            _ => d.deserialize_any(self),
+        }
     }
 }
 
@@ -151,7 +165,7 @@ impl<'de> Visitor<'de> for Value<'_> {
     type Value = Cell<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} for column {:?}", self.field.ty, self.field.name)
+        write!(f, "{} for column {:?}", self.field.type_text(), self.place.to_string())
     }
 
     fn visit_unit<E>(self) -> Result<Cell<'de>, E> {
@@ -203,8 +217,22 @@ impl<'de> Visitor<'de> for Value<'_> {
     fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Cell<'de>, E> {
         match self.field.ty {
             Type::Utf8 => Ok(Cell::Text(Cow::Owned(v.to_owned()))),
-            Type::Bool => Err(E::invalid_type(serde::de::Unexpected::Str(v), &self)),
+            Type::Bool | Type::List | Type::Struct => Err(E::invalid_type(serde::de::Unexpected::Str(v), &self)),
             ty => self.named(values::parse(ty, v)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Cell<'de>, A::Error> {
+        match self.field.ty {
+            Type::List => nested::list(&self, items),
+            _ => Err(serde::de::Error::invalid_type(serde::de::Unexpected::Seq, &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Cell<'de>, A::Error> {
+        match self.field.ty {
+            Type::Struct => nested::structure(&self, fields),
+            _ => Err(serde::de::Error::invalid_type(serde::de::Unexpected::Map, &self)),
         }
     }
 }

@@ -32,7 +32,9 @@ impl ShortRows {
     /// `None` when a column is of another type.
     pub fn new(fields: &[Field]) -> Option<Self> {
         let column = |(i, field): (usize, &Field)| {
-            let is_short = !matches!(field.ty, Type::F32 | Type::F64 | Type::Binary);
+            let is_short =
+                !matches!(field.ty, Type::F32 | Type::F64 | Type::Binary | Type::Date | Type::Decimal { .. })
+                    && !field.ty.is_nested();
             let mut key = vec![if i == 0 { b'{' } else { b',' }];
             serde_json::to_writer(&mut key, &field.name).expect("memory takes everything");
             key.push(b':');
@@ -71,7 +73,7 @@ impl<'a> Column<'a> {
             Type::U64 => Column::U64(array.as_primitive()),
             Type::Utf8 => Column::Utf8(array.as_string()),
             Type::Timestamp => Column::Timestamp(array.as_primitive()),
-            Type::F32 | Type::F64 | Type::Binary => unreachable!("such columns take the other way"),
+            _ => unreachable!("such columns take the other way"),
         }
     }
 

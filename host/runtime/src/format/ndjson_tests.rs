@@ -202,3 +202,91 @@ fn ordinary_lines_take_the_short_way() {
         assert!(decoder.short.read(line, &mut row), "{line}");
     }
 }
+
+fn nested() -> Schema {
+    let price = Field::new("price", Type::Decimal { precision: 20, scale: 2 }, true);
+    let text = |name: &str, nullable| Field::new(name, Type::Utf8, nullable);
+    let address = vec![text("street", false), text("zip", true), Field::new("since", Type::Date, true)];
+    Schema::new(vec![
+        price,
+        Field::new("day", Type::Date, true),
+        Field::list("tags", text("item", false), true),
+        Field::structure("address", address.clone(), true),
+        Field::list("stops", Field::structure("item", address, false), true),
+    ])
+}
+
+fn read_nested(line: &str) -> Result<String, String> {
+    let mut decoder = NdjsonDecoder::new(&nested());
+    decoder.push(line.as_bytes())?;
+    let mut out = Vec::new();
+    encoder(Format::Ndjson, &nested()).encode(&decoder.finish(), &mut out).expect("a batch of this schema");
+    Ok(String::from_utf8(out).expect("JSON is text").trim_end().to_owned())
+}
+
+#[test]
+fn nested_values_decimals_and_dates_come_back_exactly() {
+    let nulls = r#"{"price":null,"day":null,"tags":null,"address":null,"stops":null}"#;
+    let all = concat!(
+        r#"{"price":123456789012345678.10,"day":"2001-02-28","tags":["a","é\"b"],"#,
+        r#""address":{"street":"Main","zip":null,"since":"1969-12-31"},"#,
+        r#""stops":[{"street":"A","zip":"1","since":null},{"street":"B","zip":null,"since":null}]}"#
+    );
+    for same in [nulls, all] {
+        assert_eq!(read_nested(same).as_deref(), Ok(same));
+    }
+    let with = |price: &str| nulls.replace(r#""price":null"#, &format!(r#""price":{price}"#));
+    for (given, expect) in [
+        ("1", "1.00"),
+        (r#""-0.5""#, "-0.50"),
+        ("1e3", "1000.00"),
+        ("123456789012345678.99", "123456789012345678.99"),
+        (r#""\u0031""#, "1.00"),
+    ] {
+        assert_eq!(read_nested(&with(given)), Ok(with(expect)), "{given}");
+    }
+    assert_eq!(
+        read_nested(r#"{"address":{"x":[1],"street":"S"},"tags":[]}"#),
+        Ok(nulls
+            .replace(r#""tags":null"#, r#""tags":[]"#)
+            .replace(r#""address":null"#, r#""address":{"street":"S","zip":null,"since":null}"#))
+    );
+}
+
+#[test]
+fn nested_values_that_do_not_fit_are_dead_and_say_where() {
+    for (line, reason) in [
+        (r#"{"price":0.001}"#, r#"column "price" (decimal(20,2)): "0.001" has too many digits behind the point"#),
+        (r#"{"price":1e18}"#, "is out of range"),
+        (r#"{"price":"x"}"#, "is not a decimal number"),
+        (r#"{"price":true}"#, "is not a number"),
+        (r#"{"price":[1]}"#, "is not a number"),
+        (r#"{"day":"2001-02-29"}"#, r#"column "day" (date): "2001-02-29" is not a date"#),
+        (r#"{"day":5}"#, r#"expected date for column "day""#),
+        (r#"{"tags":[null]}"#, r#"column "tags.item" (string) has no value"#),
+        (r#"{"tags":["a",1]}"#, r#"expected string for column "tags.item""#),
+        (r#"{"tags":"a"}"#, r#"expected list<string> for column "tags""#),
+        (r#"{"tags":{"a":1}}"#, r#"expected list<string> for column "tags""#),
+        (r#"{"address":{"zip":"1"}}"#, r#"column "address.street" (string) has no value"#),
+        (r#"{"address":["Main"]}"#, r#"for column "address""#),
+        (r#"{"stops":[{"street":"a"},{"street":"b","since":"x"}]}"#, r#"column "stops.item.since" (date): "x""#),
+    ] {
+        let got = read_nested(line).expect_err(line);
+        assert!(got.contains(reason), "{line}: {got:?} should contain {reason:?}");
+    }
+}
+
+#[test]
+fn a_dead_nested_line_leaves_nothing_behind() {
+    let mut decoder = NdjsonDecoder::new(&nested());
+    decoder.push(br#"{"tags":["a"],"stops":[{"street":"s"}]}"#).expect("a row");
+    decoder.push(br#"{"tags":["b","c"],"stops":[{"zip":"s"}]}"#).expect_err("no street");
+    decoder.push(br#"{"tags":["d"]}"#).expect("a row");
+    let batch = decoder.finish();
+    let mut out = Vec::new();
+    encoder(Format::Ndjson, &nested()).encode(&batch, &mut out).expect("a batch of this schema");
+    let text = String::from_utf8(out).expect("JSON is text");
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.contains(r#""tags":["a"]"#) && text.contains(r#""tags":["d"]"#), "{text}");
+    assert!(!text.contains(r#""c""#), "{text}");
+}

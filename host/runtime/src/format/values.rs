@@ -6,13 +6,15 @@ use arrow_cast::parse::string_to_datetime;
 use std::str::FromStr;
 use std::sync::LazyLock;
 use wasmill_abi::Type;
+use wasmill_abi::calendar::{parse_date, write_date};
+use wasmill_abi::decimal::{self, DecimalError};
 
 /// One value on its way into a column; its kind fits the column's type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'a> {
     Null,
     Bool(bool),
-    /// All signed integers, and timestamps.
+    /// All signed integers, timestamps and dates.
     Int(i64),
     /// All unsigned integers.
     Uint(u64),
@@ -20,6 +22,11 @@ pub enum Cell<'a> {
     F64(f64),
     Text(std::borrow::Cow<'a, str>),
     Bytes(Vec<u8>),
+    /// The units of a decimal.
+    Decimal(i128),
+    List(Vec<Cell<'a>>),
+    /// One cell for each field.
+    Struct(Vec<Cell<'a>>),
 }
 
 /// The largest integer that an f64 holds together with all smaller ones: 2^53.
@@ -45,6 +52,13 @@ pub fn parse(ty: Type, text: &str) -> Result<Cell<'static>, String> {
         Type::Utf8 => Ok(Cell::Text(text.to_owned().into())),
         Type::Binary => BASE64_STANDARD.decode(text).map(Cell::Bytes).map_err(|e| format!("not base64: {e}")),
         Type::Timestamp => parse_timestamp(text).map(Cell::Int),
+        Type::Date => parse_date(text)
+            .map(|days| Cell::Int(days.into()))
+            .ok_or_else(|| format!("{} is not a date such as 2001-01-31", short(text))),
+        Type::Decimal { precision, scale } => decimal::parse(text, precision, scale)
+            .map(Cell::Decimal)
+            .map_err(|e| format!("{} {}{e}", short(text), if e == DecimalError::NotANumber { "is " } else { "" })),
+        Type::List | Type::Struct => Err(format!("{} is text, and a {ty} is nested", short(text))),
     }
 }
 
@@ -125,36 +139,16 @@ pub fn write_timestamp(out: &mut String, micros: i64) {
     use std::fmt::Write;
     const DAY: i64 = 86_400_000_000;
     let (days, of_day) = (micros.div_euclid(DAY), micros.rem_euclid(DAY));
-    let (year, month, day) = civil_from_days(days);
     let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let written = match year {
-        0..=9999 => write!(out, "{year:04}"),
-        _ => write!(out, "{year:+06}"),
-    }
-    .and_then(|()| write!(out, "-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}"))
-    .and_then(|()| match fraction {
-        0 => Ok(()),
-        f if f % 1000 == 0 => write!(out, ".{:03}", f / 1000),
-        f => write!(out, ".{f:06}"),
-    });
+    let written =
+        write_date(out, days).and_then(|()| write!(out, "T{h:02}:{m:02}:{s:02}")).and_then(|()| match fraction {
+            0 => Ok(()),
+            f if f % 1000 == 0 => write!(out, ".{:03}", f / 1000),
+            f => write!(out, ".{f:06}"),
+        });
     written.expect("writing to a string does not fail");
     out.push('Z');
-}
-
-/// Year, month and day of a number of days since 1970-01-01, in the proleptic Gregorian calendar.
-/// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". It knows every `i64`
-/// of microseconds; libraries stop at the year 262143.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    (year, month, doy - (153 * mp + 2) / 5 + 1)
 }
 
 /// Text for a message, quoted and cut.

@@ -95,8 +95,7 @@ impl DeadLetters {
         if let Some(time) = row.event_time {
             letter.insert("event_time_us".into(), time.into());
         }
-        letter.insert("row".into(), row_json(row.schema, &row.columns));
-        self.push(letter)
+        self.push_row(letter, &row_json(row.schema, &row.columns))
     }
 
     /// A timer whose handling broke the function. `key` is for people.
@@ -114,6 +113,18 @@ impl DeadLetters {
         lines.push(b'\n');
         self.letters.count += 1;
         self.total += 1;
+        id
+    }
+
+    /// A letter with the row behind its other keys, as the encoder wrote it: as a [`Value`], its
+    /// decimals would become floats.
+    fn push_row(&mut self, letter: Map<String, Value>, row: &[u8]) -> LetterId {
+        let id = self.push(letter);
+        let lines = &mut self.letters.lines;
+        lines.truncate(lines.len() - b"}\n".len());
+        lines.extend_from_slice(b",\"row\":");
+        lines.extend_from_slice(row);
+        lines.extend_from_slice(b"}\n");
         id
     }
 
@@ -178,11 +189,10 @@ fn head(operator: &str, reason: &Reason) -> Map<String, Value> {
     letter
 }
 
-fn row_json(schema: &Schema, columns: &RecordBatch) -> Value {
+fn row_json(schema: &Schema, columns: &RecordBatch) -> Vec<u8> {
     let mut line = Vec::new();
-    let written = format::encoder(Format::Ndjson, schema).encode(columns, &mut line);
-    match written.map(|()| serde_json::from_slice(&line)) {
-        Ok(Ok(value)) => value,
-        _ => Value::String(format!("{columns:?}")),
+    match format::encoder(Format::Ndjson, schema).encode(columns, &mut line) {
+        Ok(()) => line.trim_ascii_end().to_vec(),
+        Err(_) => Value::String(format!("{columns:?}")).to_string().into_bytes(),
     }
 }

@@ -151,7 +151,7 @@ impl FunctionOperator {
     /// Rows that stay within the byte limit, judged by the batch's average row.
     fn rows_per_call(&self, batch: &Batch) -> usize {
         let bytes: usize =
-            batch.columns.columns().iter().zip(&self.input.fields).map(|(c, f)| column_bytes(f.ty, c.as_ref())).sum();
+            batch.columns.columns().iter().zip(&self.input.fields).map(|(c, f)| column_bytes(f, c.as_ref())).sum();
         let average = (bytes / batch.rows().max(1)).max(1) as u64;
         let by_bytes = usize::try_from(self.limits.batch_bytes / average).unwrap_or(usize::MAX);
         by_bytes.clamp(1, self.batch_rows())

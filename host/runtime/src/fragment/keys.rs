@@ -3,8 +3,8 @@
 use crate::state::ByteList;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray};
 use std::ops::Range;
@@ -36,6 +36,8 @@ enum Column<'a> {
     F32(&'a PrimitiveArray<Float32Type>),
     F64(&'a PrimitiveArray<Float64Type>),
     Timestamp(&'a PrimitiveArray<TimestampMicrosecondType>),
+    Date(&'a PrimitiveArray<Date32Type>),
+    Decimal(&'a PrimitiveArray<Decimal128Type>),
     Utf8(&'a StringArray),
     Binary(&'a BinaryArray),
 }
@@ -59,6 +61,7 @@ impl RowKeys {
                 Column::U32(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_u32(v))),
                 Column::U64(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_u64(v))),
                 Column::Timestamp(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_i64(v))),
+                Column::Date(a) => a.values()[rows].iter().for_each(|&v| sink.fixed(&key::of_i32(v))),
                 Column::Utf8(a) => self.encode(rows, sink, |out, i| key::put_bytes(out, a.value(i).as_bytes())),
                 other => self.encode(rows, sink, |out, i| other.put(out, i)),
             },
@@ -94,6 +97,9 @@ impl<'a> Column<'a> {
             Type::Timestamp => Column::Timestamp(array.as_primitive()),
             Type::Utf8 => Column::Utf8(array.as_string()),
             Type::Binary => Column::Binary(array.as_binary()),
+            Type::Date => Column::Date(array.as_primitive()),
+            Type::Decimal { .. } => Column::Decimal(array.as_primitive()),
+            Type::List | Type::Struct => unreachable!("the plan has no nested keys"),
         }
     }
 
@@ -114,6 +120,8 @@ impl<'a> Column<'a> {
             Column::F32(a) => key::put_f32(out, a.value(i)),
             Column::F64(a) => key::put_f64(out, a.value(i)),
             Column::Timestamp(a) => key::put_i64(out, a.value(i)),
+            Column::Date(a) => key::put_i32(out, a.value(i)),
+            Column::Decimal(a) => key::put_i128(out, a.value(i)),
             Column::Utf8(a) => key::put_bytes(out, a.value(i).as_bytes()),
             Column::Binary(a) => key::put_bytes(out, a.value(i)),
         }
@@ -133,6 +141,8 @@ impl<'a> Column<'a> {
             Column::F32(a) => a,
             Column::F64(a) => a,
             Column::Timestamp(a) => a,
+            Column::Date(a) => a,
+            Column::Decimal(a) => a,
             Column::Utf8(a) => a,
             Column::Binary(a) => a,
         }

@@ -105,7 +105,7 @@ pub fn data_frame(
     let mut frame = FrameWriter::new(buffer, &header, sections);
     frame.block(Tag::Columns, 0, rows.len(), BlockWriter::buffers_of(input), |block| {
         for (field, &column) in input.fields.iter().zip(columns) {
-            columns::put(block, field.ty, batch.columns.column(column), rows.clone());
+            columns::put(block, field, batch.columns.column(column), rows.clone());
         }
     });
     if let Some(times) = &batch.event_time {
@@ -193,7 +193,7 @@ fn put_keys(frame: &mut FrameWriter, section: &KeySection<'_>, values: &KeyValue
     frame.block(Tag::Keys, 0, section.keys, BlockWriter::buffers_of(schema), |block| match values {
         KeyValues::Arrays(arrays) => {
             for (field, array) in schema.fields.iter().zip(arrays) {
-                columns::put(block, field.ty, array, 0..section.keys);
+                columns::put(block, field, array, 0..section.keys);
             }
         }
         KeyValues::Buffers(columns) => columns.iter().for_each(|column| column.put(block)),
@@ -240,6 +240,7 @@ impl KeyBuffers {
             Value::Bool(v) => self.values[i / 8] |= u8::from(*v) << (i % 8),
             Value::Int(v) => self.fixed(v.to_le_bytes()),
             Value::UInt(v) => self.fixed(v.to_le_bytes()),
+            Value::Decimal(v) => self.values.extend_from_slice(&v.to_le_bytes()),
             // Every f32 is a f64 exactly, so nothing is lost on the way back.
             Value::Float(v) if self.ty == Type::F32 => self.values.extend_from_slice(&(*v as f32).to_le_bytes()),
             Value::Float(v) => self.values.extend_from_slice(&v.to_le_bytes()),

@@ -12,7 +12,7 @@ use wasmill_abi::frame::{Frame, FrameWriter, Kind, Tag};
 use wasmill_abi::key::{self, Value};
 use wasmill_abi::manifest::Manifest;
 use wasmill_abi::open::OpenContext;
-use wasmill_abi::{DecodeError, Schema, Type, calls};
+use wasmill_abi::{DecodeError, Field, Schema, Type, calls};
 
 const ROWS_MAX: usize = 64;
 
@@ -53,36 +53,60 @@ fn check_column(input: &[u8], column: &Column<'_>, nullable: bool) {
     }
     let valid = (0..rows).filter(|&row| column.is_valid(row)).count();
     assert!(nullable || valid == rows);
-    if column.ty.is_variable() {
-        let bytes: usize = (0..rows).map(|row| column.var(row).len()).sum();
-        assert_eq!(bytes, column.values.len(), "rows leave data between them");
-    } else if column.ty == Type::Bool {
-        assert!((0..rows).filter(|&row| bit(column.values, row)).count() <= rows);
-    } else {
-        assert_eq!(Some(column.values.len()), column.ty.width().map(|w| w * rows));
+    match column.ty {
+        Type::Utf8 | Type::Binary => {
+            let bytes: usize = (0..rows).map(|row| column.var(row).len()).sum();
+            assert_eq!(bytes, column.values.len(), "rows leave data between them");
+        }
+        Type::List => {
+            let items: usize = (0..rows).map(|row| column.range(row).len()).sum();
+            assert_eq!(items, column.children[0].rows, "rows leave items between them");
+        }
+        Type::Struct => assert!(column.children.iter().all(|child| child.rows == rows)),
+        Type::Bool => assert!((0..rows).filter(|&row| bit(column.values, row)).count() <= rows),
+        ty => assert_eq!(Some(column.values.len()), ty.width().map(|w| w * rows)),
     }
+}
+
+fn check_tree(input: &[u8], column: &Column<'_>, field: &Field) {
+    assert_eq!(column.ty, field.ty);
+    check_column(input, column, field.nullable);
+    assert_eq!(column.children.len(), field.children.len());
+    column.children.iter().zip(&field.children).for_each(|(column, field)| check_tree(input, column, field));
+}
+
+fn put_column(column: &Column<'_>, out: &mut BlockWriter<'_>) {
+    out.buffer(column.validity);
+    if column.ty.is_variable() || column.ty == Type::List {
+        out.buffer(column.offsets.as_flattened());
+    }
+    if !column.ty.is_nested() {
+        out.buffer(column.values);
+    }
+    column.children.iter().for_each(|child| put_column(child, out));
 }
 
 fn put(block: &Block<'_>, out: &mut BlockWriter<'_>) {
-    for column in &block.columns {
-        out.buffer(column.validity);
-        if column.ty.is_variable() {
-            out.buffer(column.offsets.as_flattened());
-        }
-        out.buffer(column.values);
-    }
+    block.columns.iter().for_each(|column| put_column(column, out));
+}
+
+fn add_buffers<'a>(column: &Column<'a>, all: &mut Vec<[&'a [u8]; 3]>) {
+    all.push([column.validity, column.offsets.as_flattened(), column.values]);
+    column.children.iter().for_each(|child| add_buffers(child, all));
 }
 
 fn buffers<'a>(block: &Block<'a>) -> Vec<[&'a [u8]; 3]> {
-    block.columns.iter().map(|c| [c.validity, c.offsets.as_flattened(), c.values]).collect()
+    let mut all = Vec::new();
+    block.columns.iter().for_each(|column| add_buffers(column, &mut all));
+    all
 }
 
 /// A block keeps its promises, and reads the same when it is written again.
 fn check_block(input: &[u8], schema: &Schema, block: &Block<'_>) {
     assert_eq!(block.columns.len(), schema.fields.len());
     for (column, field) in block.columns.iter().zip(&schema.fields) {
-        assert_eq!((column.rows, column.ty), (block.rows, field.ty));
-        check_column(input, column, field.nullable);
+        assert_eq!(column.rows, block.rows);
+        check_tree(input, column, field);
     }
     let mut again = Vec::new();
     put(block, &mut BlockWriter::new(&mut again, block.rows, BlockWriter::buffers_of(schema)));
@@ -277,7 +301,8 @@ fn encode(ty: Type, value: &Value, out: &mut Vec<u8>) {
         (Type::Bool, Value::Bool(v)) => key::put_bool(out, *v),
         (Type::I8, Value::Int(v)) => key::put_i8(out, (*v).try_into().expect("it fits its type")),
         (Type::I16, Value::Int(v)) => key::put_i16(out, (*v).try_into().expect("it fits its type")),
-        (Type::I32, Value::Int(v)) => key::put_i32(out, (*v).try_into().expect("it fits its type")),
+        (_, Value::Decimal(v)) => key::put_i128(out, *v),
+        (Type::I32 | Type::Date, Value::Int(v)) => key::put_i32(out, (*v).try_into().expect("it fits its type")),
         (Type::I64 | Type::Timestamp, Value::Int(v)) => key::put_i64(out, *v),
         (Type::U8, Value::UInt(v)) => key::put_u8(out, (*v).try_into().expect("it fits its type")),
         (Type::U16, Value::UInt(v)) => key::put_u16(out, (*v).try_into().expect("it fits its type")),

@@ -13,7 +13,15 @@ use wasmill_abi::{Field, Schema, Shape, Type, calls, key};
 /// Every type, present and nullable.
 pub fn everything() -> Schema {
     let field = |nullable: bool| move |ty: Type| Field::new(format!("{ty}{nullable}"), ty, nullable);
-    Schema::new(Type::ALL.into_iter().map(field(false)).chain(Type::ALL.into_iter().map(field(true))).collect())
+    let plain = || Type::ALL.into_iter().chain([Type::Decimal { precision: 38, scale: 2 }]);
+    let mut fields: Vec<Field> = plain().map(field(false)).chain(plain().map(field(true))).collect();
+    for nullable in [false, true] {
+        let texts = Field::list("texts", Field::new("item", Type::Utf8, true), nullable);
+        let points = vec![Field::new("x", Type::I64, false), texts.clone()];
+        fields.push(Field::list(format!("lists{nullable}"), texts, nullable));
+        fields.push(Field::structure(format!("points{nullable}"), points, nullable));
+    }
+    Schema::new(fields)
 }
 
 /// A key of two columns.
@@ -23,13 +31,27 @@ pub fn key_schema() -> Schema {
 
 /// The buffers of some rows: no value missing, or every second one.
 fn columns(schema: &Schema, rows: usize, block: &mut BlockWriter<'_>) {
-    for field in &schema.fields {
-        let bits = vec![0b0101_0101 & ((1u16 << rows.min(8)) - 1) as u8; rows.div_ceil(8)];
-        block.buffer(if field.nullable { &bits } else { &[] });
-        if field.ty.is_variable() {
-            block.buffer_with(|out| (0..=rows as u32).for_each(|i| out.extend_from_slice(&(i * 2).to_le_bytes())));
+    schema.fields.iter().for_each(|field| column(field, rows, block));
+}
+
+fn column(field: &Field, rows: usize, block: &mut BlockWriter<'_>) {
+    let bits: Vec<u8> =
+        (0..rows.div_ceil(8)).map(|byte| 0b0101_0101 & ((1u16 << (rows - byte * 8).min(8)) - 1) as u8).collect();
+    let offsets = |block: &mut BlockWriter<'_>| {
+        block.buffer_with(|out| (0..=rows as u32).for_each(|i| out.extend_from_slice(&(i * 2).to_le_bytes())));
+    };
+    block.buffer(if field.nullable { &bits } else { &[] });
+    match field.ty {
+        Type::Struct => field.children.iter().for_each(|child| column(child, rows, block)),
+        Type::List => {
+            offsets(block);
+            column(&field.children[0], rows * 2, block);
+        }
+        Type::Utf8 | Type::Binary => {
+            offsets(block);
             block.buffer(&b"ab".repeat(rows));
-        } else {
+        }
+        _ => {
             let bytes = field.ty.width().map_or(bits.len(), |width| width * rows);
             block.buffer_with(|out| out.extend((0..bytes).map(|i| i as u8 & 1)));
         }
@@ -202,7 +224,14 @@ pub fn calls() -> Vec<Vec<u8>> {
 
 /// The columns that keys are decoded with.
 pub fn key_types() -> Vec<Vec<Type>> {
-    let mut lists = vec![Type::ALL.to_vec(), vec![Type::Utf8, Type::I64], vec![]];
+    let decimal = Type::Decimal { precision: 38, scale: 2 };
+    let mut lists = vec![
+        Type::ALL.into_iter().chain([decimal]).collect(),
+        vec![decimal],
+        vec![Type::List],
+        vec![Type::Utf8, Type::I64],
+        vec![],
+    ];
     lists.extend(Type::ALL.map(|ty| vec![ty]));
     lists
 }
@@ -223,6 +252,8 @@ pub fn keys() -> Vec<Vec<u8>> {
     key::put_bytes(&mut all, "größer".as_bytes());
     key::put_bytes(&mut all, &[0, 1, 0, 0]);
     key::put_i64(&mut all, 5);
+    key::put_i32(&mut all, -1);
+    key::put_i128(&mut all, i128::MIN);
     let mut pair = Vec::new();
     key::put_bytes(&mut pair, b"JFK");
     key::put_i64(&mut pair, -5);

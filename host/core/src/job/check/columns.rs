@@ -23,8 +23,9 @@ pub(super) fn bind(graph: &Graph<'_>, op: usize, problems: &mut Problems) -> Opt
         }
         Part::Sink(spec) => {
             let connector = spec.connector.as_ref()?.value.clone();
-            let (_, schema) = graph.input(op)?;
+            let (edge, schema) = graph.input(op)?;
             let format = spec.format.unwrap_or(Format::Ndjson);
+            flat_enough(&format!("sink `{}`", spec.name.value), format, schema, edge.written.span, problems)?;
             Some(OperatorKind::Sink(Sink { connector, format, schema: schema.clone() }))
         }
     }
@@ -40,6 +41,9 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
         }),
         _ => None,
     };
+    if let (Some(format), Some(schema)) = (spec.format, &schema) {
+        flat_enough(&format!("source `{}`", spec.name.value), format, schema, spec.name.span, problems)?;
+    }
     Some(Source {
         connector: spec.connector.clone()?,
         format: spec.format?,
@@ -47,6 +51,17 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
         event_time,
         rate: spec.rate,
     })
+}
+
+/// Whether a format has a form for each column.
+fn flat_enough(what: &str, format: Format, schema: &Schema, span: Span, problems: &mut Problems) -> Option<()> {
+    let Some(nested) = schema.fields.iter().find(|f| format == Format::Csv && f.ty.is_nested()) else {
+        return Some(());
+    };
+    let message = format!("{what} has the column `{}`, which CSV cannot hold", shortened(&nested.to_string()));
+    let help = "take a format that has nested values, such as `ndjson`, or leave the column out";
+    problems.push(Problem::new("nested-column", span, message).with_help(help));
+    None
 }
 
 fn event_time_column(
@@ -130,7 +145,7 @@ fn columns(
 /// Whether values of `column` can be read as `field`.
 fn fits(what: &str, field: &Field, column: &Field, from: &InputSpec, span: Span) -> Result<(), Problem> {
     let message = format!("{what} `{field}`, but `{from}` has `{column}`");
-    if field.ty != column.ty {
+    if !column.reads_as(&Field { nullable: true, ..field.clone() }) {
         return Err(Problem::new("type-mismatch", span, message));
     }
     if column.nullable && !field.nullable {
@@ -166,6 +181,12 @@ fn key(
             return None;
         }
     };
+    if let Some(nested) = schema.fields.iter().find(|f| f.ty.is_nested()) {
+        let message = format!("function `{callee}` has the key `{}`, but lists and structs are no keys", nested);
+        let help = "make a key of plain values in the function";
+        problems.push(Problem::new("nested-key", written.span, message).with_help(help));
+        return None;
+    }
     if written.value.len() != schema.fields.len() {
         let (given, wanted) = (written.value.len(), shortened_schema(schema));
         let message = format!("`key` has {given} columns, function `{callee}` has a key of {}", schema.fields.len());

@@ -65,9 +65,9 @@ proptest! {
 
     #[test]
     fn keys_from_rows_and_keys_from_bytes_are_the_same(seed in any::<u64>(), rows in 1..40usize, skip in 0..20usize) {
-        let types = Type::ALL;
+        let types: Vec<Type> = Type::ALL.into_iter().chain([Type::Decimal { precision: 38, scale: 2 }]).collect();
         let schema = Schema::new(types.iter().map(|t| Field::new(t.name(), *t, true)).collect());
-        let arrays = types.iter().map(|&ty| canonical(array(ty, skip + rows, seed, true)));
+        let arrays = schema.fields.iter().map(|field| canonical(array(field, skip + rows, seed)));
         let columns = RecordBatch::try_new(to_arrow(&schema), arrays.collect()).expect("it fits");
         let (bytes, offsets) = encode(&columns.slice(skip, rows), &schema);
         let first: Vec<u32> = (0..rows as u32).collect();
@@ -126,23 +126,25 @@ fn put(out: &mut Vec<u8>, ty: Type, column: &dyn Array, row: usize) {
     let data = column.to_data();
     let fixed = || {
         let width = ty.width().expect("it has a width");
-        let mut bytes = [0; 8];
+        let mut bytes = [0; 16];
         let at = (data.offset() + row) * width;
         bytes[..width].copy_from_slice(&data.buffers()[0].as_slice()[at..at + width]);
-        u64::from_le_bytes(bytes)
+        i128::from_le_bytes(bytes)
     };
     match ty {
         Type::Bool => key::put_bool(out, column.as_boolean().value(row)),
         Type::I8 => key::put_i8(out, fixed() as i8),
         Type::I16 => key::put_i16(out, fixed() as i16),
-        Type::I32 => key::put_i32(out, fixed() as i32),
+        Type::I32 | Type::Date => key::put_i32(out, fixed() as i32),
+        Type::Decimal { .. } => key::put_i128(out, fixed()),
+        Type::List | Type::Struct => panic!("a {ty} is no key"),
         Type::I64 | Type::Timestamp => key::put_i64(out, fixed() as i64),
         Type::U8 => key::put_u8(out, fixed() as u8),
         Type::U16 => key::put_u16(out, fixed() as u16),
         Type::U32 => key::put_u32(out, fixed() as u32),
-        Type::U64 => key::put_u64(out, fixed()),
+        Type::U64 => key::put_u64(out, fixed() as u64),
         Type::F32 => key::put_f32(out, f32::from_bits(fixed() as u32)),
-        Type::F64 => key::put_f64(out, f64::from_bits(fixed())),
+        Type::F64 => key::put_f64(out, f64::from_bits(fixed() as u64)),
         Type::Utf8 => key::put_bytes(out, column.as_string::<i32>().value(row).as_bytes()),
         Type::Binary => key::put_bytes(out, column.as_binary::<i32>().value(row)),
     }
@@ -163,7 +165,8 @@ fn ids(keys: &[i64]) -> (Vec<u8>, Vec<u32>) {
 
 #[test]
 fn keys_and_state_stand_beside_the_rows() {
-    let columns = RecordBatch::try_new(to_arrow(&id_schema()), vec![array(Type::I64, 6, 1, false)]).expect("it fits");
+    let columns =
+        RecordBatch::try_new(to_arrow(&id_schema()), vec![array(&id_schema().fields[0], 6, 1)]).expect("it fits");
     let expected: Vec<i64> = [3, 5].map(|i| columns.column(0).as_primitive::<Int64Type>().value(i)).into();
     let keyed = KeySection {
         schema: &id_schema(),
