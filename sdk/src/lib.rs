@@ -144,9 +144,9 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map, MapState,
-        MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp,
-        Value,
+        Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map,
+        MapState, MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily,
+        Timestamp, Value,
     };
     pub use crate::{debug, error, info, trace, warn};
     pub use std::time::Duration;
