@@ -99,13 +99,14 @@ impl OperatorView {
         let rate = |metric: &str| rise(metric, &own) / seconds;
         let share = |activity: &str| {
             let labels = [("operator", name), ("activity", activity)];
-            rise("wasmill_operator_time_seconds_total", &labels) / (seconds * subtasks.max(1.0))
+            // A wait is counted when it is over, also the part before the first scrape.
+            (rise("wasmill_operator_time_seconds_total", &labels) / (seconds * subtasks.max(1.0))).min(1.0)
         };
         let [guest, boundary] = ["guest", "boundary"].map(share);
         let state_labels = [("operator", name), ("activity", "state")];
         let is_keyed = after.value("wasmill_operator_time_seconds_total", &state_labels).is_some();
         let state = is_keyed.then(|| share("state"));
-        let wait: f64 = WAITS.iter().map(|w| share(w)).sum();
+        let wait = WAITS.iter().map(|w| share(w)).sum::<f64>().min(1.0);
         let all = rise("wasmill_operator_time_seconds_total", &own) / (seconds * subtasks.max(1.0));
         let queued = after.value("wasmill_operator_queue_messages", &own);
         let trap = [("operator", name), ("kind", "trap")];
