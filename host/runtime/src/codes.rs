@@ -41,6 +41,7 @@ impl StateError {
             StateError::UnknownFormat { .. } => "state-format",
             StateError::Moving { .. } => "state-moving",
             StateError::OtherJob { .. } => "state-other-job",
+            StateError::OtherForm { .. } => "state-other-form",
             StateError::OtherKeyGroups { .. } => "state-other-key-groups",
             StateError::DiskFull { .. } => "disk-full",
             StateError::Corrupt { .. } => "state-damaged",
