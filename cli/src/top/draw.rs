@@ -182,7 +182,7 @@ mod tests {
             batches_per_second: 300.0,
             guest: 0.5,
             boundary: 0.25,
-            state: Some(0.0),
+            state: (kind == "function").then_some(0.0),
             other: 0.01,
             wait: 0.2,
             queue,
@@ -216,9 +216,9 @@ mod tests {
             "epochs  5.0/s  1.5 KiB/s written  1 uncommitted  mean: align 3.1 ms  stall -  commit 12 ms  publish 0.0 ms",
             "rows/s  ▁▅█",
             "",
-            "OPERATOR  KIND      SUB  ROWS IN/S  ROWS OUT/S  BATCH/S  GUEST  BOUND  STATE  OTHER  WAIT  QUEUE   BEHIND  TRAPS  DEAD",
-            "in        source      2  1,234,567          12      300                          1%   20%                             5",
-            "clean     function    2  1,234,567          12      300    50%    25%     0%     1%   20%   3/16  9500 ms      3     5",
+            "OPERATOR  KIND      SUB  ROWS IN/S  ROWS OUT/S  BATCH/S  GUEST  BOUND  STATE  OTHER  WAIT  QUEUE  BEHIND  TRAPS  DEAD",
+            "in        source      2  1,234,567          12      300                          1%   20%                           5",
+            "clean     function    2  1,234,567          12      300    50%    25%     0%     1%   20%   3/16     9 s      3     5",
         ];
         assert_eq!(lines, expected);
     }
