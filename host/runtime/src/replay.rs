@@ -53,7 +53,9 @@ pub fn input_of(call: &KeptCall, function: &Function) -> Result<Value, ReplayErr
 
 fn state_of_key(frame: &Frame<'_>, function: &Function, key: &Value, i: usize) -> Result<Value, ReplayError> {
     let mut state = Map::new();
-    for (slot, declared) in function.slots().iter().enumerate() {
+    // Maps, lists and merge slots do not come with the frame.
+    let is_value = |slot: &wasmill_abi::manifest::Slot| slot.kind == wasmill_abi::manifest::SlotKind::Value;
+    for (slot, declared) in function.slots().iter().enumerate().filter(|(_, slot)| is_value(slot)) {
         let value = stored(frame, slot as u16, i)?;
         state.insert(declared.name.clone(), if value.is_empty() { Value::Null } else { hex(value).into() });
     }
