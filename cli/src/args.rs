@@ -66,6 +66,8 @@ pub enum Verb {
     Error(verbs::error::Args),
     Schema(verbs::schema::Args),
     Completions(verbs::completions::Args),
+    #[command(hide = true)]
+    CompileModule(verbs::compile_module::Args),
 }
 
 #[cfg(test)]

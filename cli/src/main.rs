@@ -20,6 +20,12 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
     let terminal = terminal::Terminal::new(cli.global.color, cli.global.json);
+    // The kernel's name of this program holds even when its file is replaced meanwhile.
+    let program = std::path::PathBuf::from("/proc/self/exe");
+    let program = if program.exists() { Ok(program) } else { std::env::current_exe() };
+    if let Ok(program) = program {
+        wasmill_server::modules::compile_in_child(program, vec![verbs::compile_module::NAME.to_owned()]);
+    }
     let done = logs::start(&cli.global.logs, &terminal).and_then(|()| verbs::call(cli.verb, &terminal));
     match done {
         Ok(()) => ExitCode::SUCCESS,

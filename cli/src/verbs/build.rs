@@ -14,6 +14,9 @@ Examples:
   wasmill build my-function --out f.wasm
   wasmill build --json | jq .functions
 
+Beside the module it writes CRATE.HASH.symbols.wasm, the lines of the source for the backtraces of
+`wasmill replay`; those of the last eight builds are kept.
+
 Needs cargo and the target wasm32-unknown-unknown, nothing else.";
 
 /// Compile a function crate to a module and show its manifest

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod check;
+pub mod compile_module;
 pub mod completions;
 pub mod deadletters;
 pub mod error;
@@ -33,6 +34,7 @@ pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
         Verb::Top(args) => top::call(args, terminal),
         Verb::Error(args) => error::call(args, terminal),
         Verb::Schema(args) => schema::call(args, terminal),
+        Verb::CompileModule(args) => compile_module::call(args),
         Verb::Completions(args) => completions::call(args, terminal),
     }
 }

@@ -31,6 +31,9 @@ pub struct Limits {
     pub outbox_bytes: u64,
     /// Calls behind dead letters that are kept for a replay; the oldest are dropped.
     pub replays_bytes: u64,
+    /// Calls with timers that one watermark may cause in a subtask, before what is still due is
+    /// given up.
+    pub timer_rounds: u32,
 }
 
 impl Default for Limits {
@@ -49,6 +52,7 @@ impl Default for Limits {
             state_cache_bytes: 256 << 20,
             outbox_bytes: 64 << 20,
             replays_bytes: 64 << 20,
+            timer_rounds: 1_000_000,
         }
     }
 }

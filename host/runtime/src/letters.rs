@@ -75,8 +75,8 @@ fn lines(dir: &Path, mut found: impl FnMut(&str) -> bool) -> Result<(), LettersE
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(fail(&path)(e)),
         };
-        for line in BufReader::new(file).lines() {
-            if !found(&line.map_err(fail(&path))?) {
+        for line in BufReader::new(file).split(b'\n') {
+            if !found(&String::from_utf8_lossy(&line.map_err(fail(&path))?)) {
                 return Ok(());
             }
         }

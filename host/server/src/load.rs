@@ -4,10 +4,13 @@ use crate::files;
 use crate::local::{RunError, RunErrorKind, base_of};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmill_core::job::{self, JobSpec, Overrides, Problem, Problems};
 use wasmill_core::plan::Plan;
-use wasmill_runtime::wasm::{Factory, Runtime, WasmError};
+use wasmill_runtime::wasm::{CompilerProcess, Factory, Runtime, WasmError};
+
+/// The process that compiles modules. It belongs to the binary, not to a job: set once, at its start.
+pub static COMPILER: OnceLock<CompilerProcess> = OnceLock::new();
 
 /// A job that may be run.
 pub struct Loaded {
@@ -79,10 +82,11 @@ fn refused(file: &str, problems: &Problems) -> RunError {
 /// WebAssembly with a cache of compiled code, or without one when it cannot be used: then every
 /// start compiles again, which is no reason not to run.
 pub fn runtime() -> Result<Arc<Runtime>, WasmError> {
-    match Runtime::new(code_cache().as_deref()) {
+    let compiler = COMPILER.get().cloned();
+    match Runtime::with_compiler(code_cache().as_deref(), compiler.clone()) {
         Err(e @ WasmError::Cache { .. }) => {
             tracing::warn!("{e}. Modules are compiled again at every start until then");
-            Runtime::new(None)
+            Runtime::with_compiler(None, compiler)
         }
         other => other,
     }

@@ -1,6 +1,6 @@
 //! Looking into module files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use wasmill_abi::manifest::Manifest;
 use wasmill_core::limits::Limits;
 use wasmill_runtime::wasm::{self, Factory};
@@ -26,6 +26,20 @@ pub struct ModuleReport {
     /// The interfaces that it imports: what it asks for.
     pub imports: Vec<String>,
     pub manifest: Manifest,
+}
+
+/// Has modules compiled by processes of this program, which must call [`serve_compiler`] when it is
+/// started with these arguments and a number. Only the first call counts.
+pub fn compile_in_child(program: PathBuf, args: Vec<String>) {
+    crate::load::COMPILER.get_or_init(|| wasm::CompilerProcess { program, args });
+}
+
+/// The part of that process: a component from stdin, compiled code to stdout.
+///
+/// # Errors
+/// What is wrong with the component.
+pub fn serve_compiler(cpu_seconds: u64) -> Result<(), String> {
+    wasm::serve_compiler(std::io::stdin().lock(), std::io::stdout().lock(), cpu_seconds)
 }
 
 /// The bytes of a module file, when it is a file and not above the limit of modules.

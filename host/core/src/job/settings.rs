@@ -136,6 +136,7 @@ limits! {
     state_cache "Memory for cached state, per keyed operator and subtask." Bytes 1 << 20, 1 << 40; state_cache_bytes: u64::from, u64::from;
     outbox "Output, dead letters and changed state of one epoch and subtask; more ends the epoch early." Bytes 1 << 20, 4 << 30; outbox_bytes: u64::from, u64::from;
     replays "Calls behind dead letters that are kept on disk for `wasmill replay`; the oldest are dropped." Bytes 1 << 20, 1 << 40; replays_bytes: u64::from, u64::from;
+    timer_rounds "Calls with timers that one watermark may cause in a subtask; timers that are still due then are given up." Count 100, 1_000_000_000; timer_rounds: u64::from, count;
 }
 
 fn micros(duration: Duration) -> u64 {

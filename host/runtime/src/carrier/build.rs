@@ -11,6 +11,7 @@ use super::subtask::{ChannelSubtask, Worker};
 use super::task::{Control, Event};
 use crate::connect::{self, SourceOptions, SourceReader};
 use crate::exchange::{self, CHANNEL_MESSAGES, Message, Outlet};
+use crate::fragment::caution::Caution;
 use crate::fragment::dead_letters::DeadLetters;
 use crate::fragment::function::{FunctionOperator, Meter};
 use crate::fragment::guest::Guest;
@@ -251,7 +252,9 @@ impl Builder<'_, '_> {
         let input = &operator.inputs[0];
         let schema = self.plan.operators[input.from.0].outputs[input.output].schema.clone();
         let seed = u64::from(hash::hash32(operator.name.as_bytes())) << 16 | u64::from(subtask);
-        Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, meter))
+        let function = FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, meter);
+        let caution = self.opened.starts.careful().map(|careful| careful as Arc<dyn Caution>);
+        Ok(function.with_caution(caution))
     }
 
     /// The state of a fragment whose head is a keyed function.

@@ -4,6 +4,7 @@
 //! crash anywhere leaves an epoch that is committed and perhaps half published, and publishing it
 //! again writes the same bytes to the same places.
 
+use super::careful::Careful;
 use super::error::RunError;
 use super::outlets::now_micros;
 use super::sinks::Sinks;
@@ -37,6 +38,7 @@ pub struct Committer {
     /// Values that the next commit carries: what is new about the job itself.
     pub meta: Vec<(String, Option<Vec<u8>>)>,
     pub watermarks: Watermarks,
+    pub careful: Option<Arc<Careful>>,
 }
 
 impl Committer {
@@ -73,6 +75,9 @@ impl Committer {
         let outbox = commit.outbox.clone();
         let stats = self.db.commit(commit)?;
         failpoint::hit("commit.synced");
+        if let Some(careful) = &self.careful {
+            careful.committed(epoch);
+        }
         // The next epoch may go on while this one is published.
         let told = self.events.send(Event::Committed { epoch, stats });
         let started = Instant::now();

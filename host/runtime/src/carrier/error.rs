@@ -1,5 +1,6 @@
 //! Why a job could not start or go on, and what its owner can do about it.
 
+use super::careful::CarefulError;
 use crate::connect::{SinkError, SourceError};
 use crate::fragment::FragmentError;
 use crate::state::StateError;
@@ -16,6 +17,8 @@ pub enum RunError {
     Sink { operator: String, source: SinkError },
     #[error(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    Starts(#[from] CarefulError),
     #[error("operator {operator:?} could not be opened: {source}")]
     Open { operator: String, source: Box<CallError> },
     #[error(transparent)]
@@ -54,7 +57,7 @@ impl RunError {
         match self {
             RunError::Source { .. } => RunErrorKind::Input,
             RunError::Sink { .. } | RunError::Fragment(FragmentError::Format { .. }) => RunErrorKind::Output,
-            RunError::State(_) | RunError::Fragment(FragmentError::State(_)) => RunErrorKind::State,
+            RunError::State(_) | RunError::Starts(_) | RunError::Fragment(FragmentError::State(_)) => RunErrorKind::State,
             RunError::Open { .. } | RunError::Fragment(FragmentError::Function { .. }) => RunErrorKind::Function,
             RunError::DrainTimedOut { .. } => RunErrorKind::Drain,
             RunError::Refused(_) => RunErrorKind::Spec,

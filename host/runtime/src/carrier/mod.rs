@@ -9,6 +9,7 @@
 
 pub mod admission;
 mod build;
+mod careful;
 mod committer;
 mod coordinator;
 mod destination;
@@ -34,6 +35,7 @@ use crate::measure::Measures;
 use crate::state::{Database, Identity};
 use crate::wasm::Factory;
 use build::Built;
+use careful::Starts;
 use committer::Committer;
 use coordinator::Coordinator;
 use progress::{Counters, Reporter};
@@ -99,6 +101,7 @@ pub struct Opened<'a> {
     watermarks: Watermarks,
     published: u64,
     measures: Arc<Measures>,
+    starts: Starts,
 }
 
 /// The partitions of all sources, with the ids that positions use.
@@ -119,6 +122,7 @@ impl<'a> Opened<'a> {
         let identity = Identity { job: &job.plan.job, key_groups: job.plan.key_groups };
         let db = Database::open(job.state_dir, &identity)?;
         let mut meta = admission::admit(job.plan, job.factories, db.as_ref())?;
+        let starts = Starts::count(job.state_dir, db.committed_epoch())?;
         let sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
@@ -132,7 +136,7 @@ impl<'a> Opened<'a> {
         let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());
         let measures = Arc::new(Measures::of(job.plan));
         measures.epochs.committed.set(published);
-        Ok(Self { job, db, sinks, partitions, meta, watermarks, published, measures })
+        Ok(Self { job, db, sinks, partitions, meta, watermarks, published, measures, starts })
     }
 
     /// What is measured of the job while it runs; all at nothing before.
@@ -169,6 +173,7 @@ impl<'a> Opened<'a> {
             published_is_recorded: false,
             meta: self.meta,
             watermarks: self.watermarks,
+            careful: self.starts.careful(),
         };
         let job = self.job.plan.job.as_str();
         let committing = tracing::error_span!("committer", job);

@@ -9,6 +9,7 @@ use arrow_array::RecordBatch;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use wasmill_abi::Schema;
+use wasmill_abi::hash::hash32;
 use wasmill_core::plan::Format;
 
 /// The names of all partitions, by their id.
@@ -187,6 +188,11 @@ fn head(operator: &str, reason: &Reason) -> Map<String, Value> {
         letter.insert("backtrace".into(), reason.backtrace.clone().into());
     }
     letter
+}
+
+/// A hash of the values of one row, the same in every run.
+pub fn digest(schema: &Schema, row: &RecordBatch) -> u32 {
+    hash32(row_json(schema, row).to_string().as_bytes())
 }
 
 fn row_json(schema: &Schema, columns: &RecordBatch) -> Vec<u8> {

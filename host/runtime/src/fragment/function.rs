@@ -1,13 +1,14 @@
 //! A function in a fragment: batches go into the guest, effects come out and are applied, and rows
 //! that break the function are found and dealt with while their neighbours go through.
 
-use super::dead_letters::{DeadLetters, LetterId, NO_POSITION, Reason, RowOf};
+use super::caution::{Caution, Entered};
+use super::dead_letters::{self, DeadLetters, LetterId, NO_POSITION, Reason, RowOf};
 use super::frames::{FrameError, Frames, Work};
 use super::guest::Guest;
 use super::kept;
 use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
-use crate::batch::Batch;
+use crate::batch::{Batch, Position};
 use crate::measure::{Activity, Cell};
 use crate::state::{DueTimers, KeyedState};
 use crate::wasm::frame::CallInfo;
@@ -18,7 +19,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmill_abi::effects::TimerFamily;
-use wasmill_abi::{Schema, key};
+use wasmill_abi::{Schema, hash, key};
 use wasmill_core::bisect::{Bisection, Step};
 use wasmill_core::limits::Limits;
 use wasmill_core::plan::{FunctionCall, OnError, Operator};
@@ -67,6 +68,7 @@ pub struct FunctionOperator {
     seed: u64,
     calls: u64,
     frames: Frames,
+    caution: Option<Arc<dyn Caution>>,
 }
 
 /// Why an attempt was not applied.
@@ -104,12 +106,40 @@ impl FunctionOperator {
             meter,
             seed,
             calls: 0,
+            caution: None,
         }
+    }
+
+    /// Asks this before every row for as long as it is on.
+    pub fn with_caution(self, caution: Option<Arc<dyn Caution>>) -> Self {
+        Self { caution, ..self }
     }
 
     /// At most this many rows or timers go into one call.
     pub fn batch_rows(&self) -> usize {
         self.limits.batch_rows as usize
+    }
+
+    /// One watermark may cause so many calls with timers.
+    pub fn timer_rounds(&self) -> u64 {
+        self.limits.timer_rounds.into()
+    }
+
+    /// Applies the operator's policy to timers that came of timers without end. They do not fire, so
+    /// they set no others.
+    pub fn give_up(
+        &self,
+        family: TimerFamily,
+        due: &DueTimers,
+        dead: &mut DeadLetters,
+    ) -> Result<(), FragmentError> {
+        let message = format!(
+            "its timers set others that were due at once, for more than {} calls (limit `timer_rounds`); set the \
+             next timer later than the one that fired",
+            self.limits.timer_rounds
+        );
+        let reason = Reason { kind: "endless-timers", code: None, message, backtrace: Vec::new() };
+        (0..due.len()).try_for_each(|i| self.refuse(Work::Timers(family, due), i, &reason, dead).map(drop))
     }
 
     /// An epoch ended.
@@ -157,8 +187,47 @@ impl FunctionOperator {
         by_bytes.clamp(1, self.batch_rows())
     }
 
-    /// One call, and after a failure as many as it takes to find who is to blame.
+    /// Runs a part of the work: at once, or in careful mode one row (or timer) after the other.
     fn work(
+        &mut self,
+        work: Work<'_>,
+        range: Range<usize>,
+        mut state: Option<&mut KeyedState>,
+        call: &mut Call<'_>,
+        dead: &mut DeadLetters,
+        emitted: &mut Vec<Emitted>,
+    ) -> Result<(), FragmentError> {
+        let Some(caution) = self.caution.clone().filter(|c| c.is_on()) else {
+            return self.search(work, range, state, call, dead, emitted);
+        };
+        for index in range {
+            match caution.enter(&self.name_of(work, index)) {
+                Entered::Run(_running) => {
+                    self.search(work, index..index + 1, state.as_deref_mut(), call, dead, emitted)?;
+                }
+                Entered::Deadly => drop(self.refuse(work, index, &deadly(), dead)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// A name that a row (or timer) has again when it comes again after a restart.
+    fn name_of(&self, work: Work<'_>, index: usize) -> String {
+        match work {
+            Work::Rows(batch) => {
+                let at = Position::unpack(batch.positions[index]);
+                let digest = dead_letters::digest(&self.input, &batch.columns.slice(index, 1));
+                format!("{} {}:{} {digest:08x}", self.name, at.partition, at.row)
+            }
+            Work::Timers(family, due) => {
+                let key = hash::hash32(due.keys().key(index));
+                format!("{} {family:?} {} {key:08x}", self.name, due.times()[index])
+            }
+        }
+    }
+
+    /// One call, and after a failure as many as it takes to find who is to blame.
+    fn search(
         &mut self,
         work: Work<'_>,
         range: Range<usize>,
@@ -359,6 +428,11 @@ impl FunctionOperator {
     fn stopped(&self, message: String) -> FragmentError {
         FragmentError::Function { operator: self.name.clone(), message }
     }
+}
+
+fn deadly() -> Reason {
+    let message = "the process died twice while it ran this; it was not run again".to_owned();
+    Reason { kind: "process-died", code: None, message, backtrace: Vec::new() }
 }
 
 fn reason_of(error: &CallError) -> Reason {

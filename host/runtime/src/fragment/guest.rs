@@ -2,6 +2,7 @@
 
 use super::state_calls::EntryCalls;
 use crate::state::Entries;
+use crate::failpoint;
 use crate::wasm::{CallError, Chunk, Factory, Instance, LogSink};
 use std::sync::{Arc, Mutex};
 use wasmill_abi::open::OpenContext;
@@ -53,6 +54,7 @@ impl Guest {
         if let Some(state) = state {
             instance.set_state(Box::new(EntryCalls(state)));
         }
+        failpoint::hit_with("guest.call", frame);
         let chunks = instance.process(frame, rows)?;
         self.instance = Some(instance);
         Ok(chunks)

@@ -3,6 +3,7 @@
 //! A fragment is pure: rows, timers and watermarks go in, rows go out through [`Carrier`]. It knows
 //! no thread, socket, clock or file; state lies in the [`KeyedState`] that the carrier lends it.
 
+pub mod caution;
 pub mod dead_letters;
 mod frames;
 pub mod function;
@@ -151,7 +152,7 @@ impl Fragment {
     }
 
     fn timers(&mut self, family: TimerFamily, until: i64, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
-        loop {
+        for round in 0u64.. {
             let (Some(state), Some(Operator::Function(function))) =
                 (self.state.as_mut(), self.nodes.first_mut().map(|n| &mut n.operator))
             else {
@@ -161,10 +162,15 @@ impl Fragment {
             if self.due.is_empty() {
                 return Ok(());
             }
+            if round >= function.timer_rounds() {
+                function.give_up(family, &self.due, &mut self.dead)?;
+                continue;
+            }
             let call = function::Call { epoch: self.epoch, watermark: self.watermark, carrier: &mut *carrier };
             let emitted = function.timers(family, &self.due, state, call, &mut self.dead)?;
             self.deliver(0, emitted, carrier)?;
         }
+        Ok(())
     }
 
     fn node(&mut self, node: usize, batch: Batch, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {

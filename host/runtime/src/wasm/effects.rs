@@ -15,6 +15,8 @@ use wasmill_abi::{DecodeError, Schema};
 
 /// Rows that one call may emit, over all outputs: rows without columns take no bytes.
 const ROWS_MAX: usize = 1 << 24;
+/// Why a row is refused is cut at this length.
+const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// What a function may refer to. Made once per operator.
 #[derive(Debug, Clone)]
@@ -168,7 +170,8 @@ impl EffectsReader {
             }
             Effect::Timers(changes) => effects.timers.extend(changes),
             Effect::Reject { row, code, message } => {
-                effects.rejects.push(Reject { row, code, message: message.to_owned() });
+                let message = message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)].to_owned();
+                effects.rejects.push(Reject { row, code, message });
             }
             Effect::Metric { metric, payload } => effects.metrics.push((metric, payload)),
         }

@@ -2,6 +2,7 @@
 //! a module before it runs is decided here, once, with an error that says what to do.
 
 use super::cache::hex;
+use super::compile;
 use super::error::{CallError, ModuleError};
 use super::guest::Guest;
 use super::instance::{Instance, failure, guest_failure};
@@ -60,7 +61,10 @@ impl Factory {
         let component = match known {
             Some(component) => component,
             None => {
-                let component = compile(runtime.engine(), bytes, limits.compile_time)?;
+                let component = match runtime.compiler() {
+                    Some(process) => compile::compile(process, runtime.engine(), bytes, limits.compile_time)?,
+                    None => compile_here(runtime.engine(), bytes, limits.compile_time)?,
+                };
                 if let Some(cache) = runtime.cache() {
                     cache.store(&digest, &component);
                 }
@@ -161,7 +165,7 @@ fn start_of(bytes: &[u8]) -> String {
 
 /// Compiles on a thread of its own. wasmtime cannot stop a compilation, so one that takes too long
 /// goes on in the background and its result is dropped; the size limit bounds it.
-fn compile(engine: &Engine, bytes: &[u8], limit: Duration) -> Result<Component, ModuleError> {
+fn compile_here(engine: &Engine, bytes: &[u8], limit: Duration) -> Result<Component, ModuleError> {
     let (sender, receiver) = mpsc::channel();
     let (engine, bytes) = (engine.clone(), bytes.to_owned());
     let work = move || drop(sender.send(Component::from_binary(&engine, &bytes)));

@@ -9,6 +9,7 @@
 
 mod cache;
 mod columns;
+mod compile;
 pub mod effects;
 mod entries;
 mod error;
@@ -25,6 +26,7 @@ mod state_calls;
 mod sys;
 
 pub(crate) use columns::{block_rows, bytes as column_bytes};
+pub use compile::{CompilerProcess, serve as serve_compiler};
 pub use effects::{Effects, EffectsReader, EntryRecord, OutputRows, Reject, StateChange};
 pub use error::{Advice, CallError, ModuleError, WasmError};
 pub use factory::Factory;

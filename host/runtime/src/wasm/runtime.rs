@@ -2,6 +2,7 @@
 //! It knows no module.
 
 use super::cache::Cache;
+use super::compile::CompilerProcess;
 use super::error::WasmError;
 use super::guest::{self, Guest};
 use super::limiter::TICK;
@@ -19,21 +20,31 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<Guest>,
     cache: Option<Cache>,
+    compiler: Option<CompilerProcess>,
     _ticker: Ticker,
 }
 
 impl Runtime {
+    /// As [`Runtime::with_compiler`], but modules are compiled by this process.
+    pub fn new(cache_dir: Option<&Path>) -> Result<Arc<Self>, WasmError> {
+        Self::with_compiler(cache_dir, None)
+    }
+
     /// Compiled code is kept in `cache_dir`, which must belong to this user; `None` keeps none.
+    /// Modules are compiled by `compiler`.
     ///
     /// # Errors
     /// When the cache directory cannot be made or used, or the system gives no thread.
-    pub fn new(cache_dir: Option<&Path>) -> Result<Arc<Self>, WasmError> {
+    pub fn with_compiler(
+        cache_dir: Option<&Path>,
+        compiler: Option<CompilerProcess>,
+    ) -> Result<Arc<Self>, WasmError> {
         let engine = Engine::new(&config()).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
         assert!(!engine.get_concurrency_support(), "component concurrency slows every call and must be off");
         let linker = guest::linker(&engine).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
         let cache = cache_dir.map(|dir| Cache::open(dir, &engine)).transpose()?;
         let ticker = Ticker::start(engine.clone())?;
-        Ok(Arc::new(Self { engine, linker, cache, _ticker: ticker }))
+        Ok(Arc::new(Self { engine, linker, cache, compiler, _ticker: ticker }))
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -42,6 +53,10 @@ impl Runtime {
 
     pub(super) fn linker(&self) -> &Linker<Guest> {
         &self.linker
+    }
+
+    pub(super) fn compiler(&self) -> Option<&CompilerProcess> {
+        self.compiler.as_ref()
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {
@@ -79,7 +94,7 @@ impl Drop for Ticker {
 
 /// What a guest's code may use, and how it is compiled. Determinism and a small surface first:
 /// whatever Rust's and C's compilers for wasm32 do not need by default is off.
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

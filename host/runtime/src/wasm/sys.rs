@@ -6,12 +6,12 @@ use std::time::Duration;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Compiled code whose origin was proved. Only [`super::cache`] makes one, after it has checked the
-/// authentication code over these very bytes.
+/// Compiled code whose origin was proved. Only two make one: [`super::cache`], after it has checked the
+/// authentication code over these very bytes, and [`super::compile`], from the pipe of its own child.
 pub(super) struct TrustedCode<'a>(&'a [u8]);
 
 impl<'a> TrustedCode<'a> {
-    /// `is_authentic` is the result of the check of the authentication code.
+    /// `is_authentic` is the result of that check.
     pub(super) fn new(bytes: &'a [u8], is_authentic: Authentic) -> Self {
         let Authentic = is_authentic;
         Self(bytes)
@@ -25,8 +25,9 @@ pub(super) struct Authentic;
 pub(super) fn load_compiled(engine: &Engine, code: &TrustedCode<'_>) -> wasmtime::Result<Component> {
     // SAFETY: `deserialize` demands bytes that `Component::serialize` wrote and nobody changed.
     // `TrustedCode` is only made of bytes with a valid HMAC-SHA256 under a key that only this user
-    // can read, computed over what `serialize` returned; the bytes are in memory of our own, so
-    // nobody can change them between that check and this call.
+    // can read, computed over what `serialize` returned, or of what a child of this very binary
+    // wrote into a pipe that nobody else holds; the bytes are in memory of our own, so nobody can
+    // change them between that check and this call.
     unsafe { Component::deserialize(engine, code.0) }
 }
 

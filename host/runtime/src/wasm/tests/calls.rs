@@ -131,6 +131,31 @@ fn a_frame_that_does_not_fit_into_the_guest() {
 }
 
 #[test]
+fn every_trap_is_named_and_says_where() {
+    for (code, told) in [
+        ("unreachable", "unreachable"),
+        ("(drop (i32.load (i32.const -1)))", "out of bounds memory access"),
+        ("(i64.store (i32.const 0x7fffffff) (i64.const 1))", "out of bounds memory access"),
+        ("(memory.fill (i32.const 0) (i32.const 0) (i32.const -1))", "out of bounds memory access"),
+        ("(drop (i32.div_u (i32.const 1) (local.get $i)))", "integer divide by zero"),
+        ("(drop (i32.rem_s (i32.const 1) (local.get $i)))", "integer divide by zero"),
+        ("(drop (i32.div_s (i32.const 0x80000000) (i32.sub (local.get $i) (i32.const 1))))", "integer overflow"),
+        ("(drop (i32.trunc_f64_s (f64.const 1e300)))", "integer overflow"),
+        ("(drop (i32.trunc_f32_u (f32.const nan)))", "invalid conversion to integer"),
+        ("(call_indirect (type $nothing) (i32.const 9))", "undefined element"),
+        ("(call_indirect (type $nothing) (i32.const 1))", "uninitialized element"),
+        ("(call_indirect (type $nothing) (i32.const 0))", "indirect call type mismatch"),
+        ("(drop (call $recurse (i32.const 0)))", "call stack exhausted"),
+    ] {
+        let error = process(&Source::process(&format!("{code} {OK}")), &Limits::default());
+        let CallError::Trap { message, backtrace, .. } = &error else { panic!("{code}: {error:?}") };
+        assert!(message.contains(told), "{code}: {message}");
+        assert!(backtrace.iter().any(|frame| frame.contains("process")), "{code}: {backtrace:?}");
+        assert_eq!(error.advice(), Advice::Bisect, "{code}");
+    }
+}
+
+#[test]
 fn deep_recursion_is_a_trap() {
     let error = process(&Source::process("(call $recurse (i32.const 0))"), &Limits::default());
     let CallError::Trap { message, .. } = &error else { panic!("{error:?}") };
