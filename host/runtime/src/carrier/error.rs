@@ -57,7 +57,9 @@ impl RunError {
         match self {
             RunError::Source { .. } => RunErrorKind::Input,
             RunError::Sink { .. } | RunError::Fragment(FragmentError::Format { .. }) => RunErrorKind::Output,
-            RunError::State(_) | RunError::Starts(_) | RunError::Fragment(FragmentError::State(_)) => RunErrorKind::State,
+            RunError::State(_) | RunError::Starts(_) | RunError::Fragment(FragmentError::State(_)) => {
+                RunErrorKind::State
+            }
             RunError::Open { .. } | RunError::Fragment(FragmentError::Function { .. }) => RunErrorKind::Function,
             RunError::DrainTimedOut { .. } => RunErrorKind::Drain,
             RunError::Refused(_) => RunErrorKind::Spec,

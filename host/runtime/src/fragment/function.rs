@@ -127,12 +127,7 @@ impl FunctionOperator {
 
     /// Applies the operator's policy to timers that came of timers without end. They do not fire, so
     /// they set no others.
-    pub fn give_up(
-        &self,
-        family: TimerFamily,
-        due: &DueTimers,
-        dead: &mut DeadLetters,
-    ) -> Result<(), FragmentError> {
+    pub fn give_up(&self, family: TimerFamily, due: &DueTimers, dead: &mut DeadLetters) -> Result<(), FragmentError> {
         let message = format!(
             "its timers set others that were due at once, for more than {} calls (limit `timer_rounds`); set the \
              next timer later than the one that fired",

@@ -1,8 +1,8 @@
 //! The guest of one operator: opens an instance when it needs one, and a fresh one after a trap.
 
 use super::state_calls::EntryCalls;
-use crate::state::Entries;
 use crate::failpoint;
+use crate::state::Entries;
 use crate::wasm::{CallError, Chunk, Factory, Instance, LogSink};
 use std::sync::{Arc, Mutex};
 use wasmill_abi::open::OpenContext;

@@ -35,10 +35,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When the cache directory cannot be made or used, or the system gives no thread.
-    pub fn with_compiler(
-        cache_dir: Option<&Path>,
-        compiler: Option<CompilerProcess>,
-    ) -> Result<Arc<Self>, WasmError> {
+    pub fn with_compiler(cache_dir: Option<&Path>, compiler: Option<CompilerProcess>) -> Result<Arc<Self>, WasmError> {
         let engine = Engine::new(&config()).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
         assert!(!engine.get_concurrency_support(), "component concurrency slows every call and must be off");
         let linker = guest::linker(&engine).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
