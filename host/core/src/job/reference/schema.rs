@@ -21,7 +21,13 @@ pub fn schema() -> String {
                     { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1, "maxItems": OPERATORS_MAX },
                 ],
             },
-            "column_type": { "type": "string", "pattern": column_types() },
+            // A map holds the fields of a struct.
+            "column_type": {
+                "type": ["string", "object"],
+                "pattern": column_types(),
+                "additionalProperties": { "$ref": "#/$defs/column_type" },
+                "minProperties": 1,
+            },
         },
     });
     root.extend(head.as_object().expect("it was written as one").clone());
@@ -188,5 +194,5 @@ fn entries(value: &Value) -> Value {
 
 fn column_types() -> String {
     let names: Vec<_> = Type::ALL.iter().map(|t| t.name()).collect();
-    format!("^({})\\??$", names.join("|"))
+    format!(r"^({}|decimal *\(.*\)|list *<.*>|struct *<.*>|\{{.*\}})\??$", names.join("|"))
 }
