@@ -7,6 +7,8 @@ use std::fmt::Display;
 pub enum Fault {
     /// The row is refused and the others go on; the operator's policy says where it goes.
     Reject,
+    /// The row leaves through the output for late rows; see [`LateRows`](crate::LateRows).
+    Late,
     /// The same batch is tried again, later.
     Transient,
     /// The job stops with the message.
@@ -61,6 +63,13 @@ impl Error {
         Self::new(Fault::Reject, message)
     }
 
+    /// Says that the row came too late; what it did so far is undone. A function that declares
+    /// [`LateRows`](crate::LateRows) sends it to the output for late rows; others refuse it.
+    #[cold]
+    pub fn late() -> Self {
+        Self::new(Fault::Late, "the row came too late")
+    }
+
     /// Asks for the same batch again, later.
     pub fn transient(message: impl Display) -> Self {
         Self::new(Fault::Transient, message)
@@ -89,9 +98,15 @@ impl Error {
         self
     }
 
+    /// The same for where there are no late rows.
+    pub(crate) fn into_reject(mut self) -> Self {
+        self.0.fault = Fault::Reject;
+        self
+    }
+
     /// A refused row makes no sense where there is none.
     pub(crate) fn without_row(mut self) -> Self {
-        if self.0.fault == Fault::Reject {
+        if matches!(self.0.fault, Fault::Reject | Fault::Late) {
             self.0.fault = Fault::Fatal;
         }
         self

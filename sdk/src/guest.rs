@@ -62,7 +62,7 @@ impl<E: Exported> Guest for E {
 
 fn wit_error(error: Error) -> WitError {
     let fault = match error.fault() {
-        Fault::Reject => WitFault::BadRecord,
+        Fault::Reject | Fault::Late => WitFault::BadRecord,
         Fault::Transient => WitFault::Transient,
         Fault::Fatal => WitFault::Fatal,
         Fault::Incompatible => WitFault::Incompatible,

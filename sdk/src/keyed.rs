@@ -1,15 +1,12 @@
-//! Functions by key: the trait, and how frames of rows and of timers go through it.
-
-use std::rc::Rc;
+//! Functions by key with one input.
 
 use wasmill_abi::effects::TimerFamily;
-use wasmill_abi::frame::{Frame, Kind, Tag};
+use wasmill_abi::frame::Kind;
 
-use crate::effects::{Effects, Push};
-use crate::map::event_times;
+use crate::by_key::ByKey;
+use crate::effects::Push;
 use crate::module::Instance;
-use crate::state::Stored;
-use crate::{Config, Error, KeyedContext, MetricDef, OpenContext, Outputs, Row, RowOf, Slots, Timestamp};
+use crate::{Config, Error, KeyedContext, LateRows, MetricDef, OpenContext, Outputs, Row, RowOf, Slots, Timestamp};
 
 /// A timer that is due; see [`KeyedContext`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +103,8 @@ pub trait Keyed: Sized {
     type Out: Outputs;
     /// The metrics that it reports.
     const METRICS: &'static [MetricDef] = &[];
+    /// What becomes of rows that come too late; they are rows like all others unless you say more.
+    const LATE: LateRows = LateRows::Handled;
 
     /// Called once, before the first row. An error stops the job.
     fn open(config: Self::Config, ctx: &mut OpenContext) -> Result<Self, Error>;
@@ -137,130 +136,26 @@ pub trait Keyed: Sized {
 
 pub(crate) struct KeyedRunner<F: Keyed> {
     function: F,
-    state: F::State,
-    effects: Effects<F::Out>,
-    ctx: KeyedContext,
-    /// Some slot has a time to live.
-    expires: bool,
+    by_key: ByKey<F::State, F::Out>,
 }
 
 impl<F: Keyed> KeyedRunner<F> {
     pub(crate) fn new(function: F) -> Self {
-        let ctx = KeyedContext::new(F::METRICS.len());
-        let expires = F::State::slots().iter().any(|slot| slot.ttl.is_some());
-        Self { function, state: F::State::create(), effects: Effects::new(), ctx, expires }
-    }
-
-    fn rows(&mut self, frame: &Frame<'_>, push: Push<'_>) -> Result<(), Error> {
-        let block = frame.columns(&F::In::schema()).map_err(Error::incompatible)?;
-        let columns = F::In::columns(&block).map_err(Error::incompatible)?;
-        let key_block = frame.keys(&F::Key::schema()).map_err(Error::incompatible)?;
-        let keys = F::Key::columns(&key_block).map_err(Error::incompatible)?;
-        let times = event_times(frame)?;
-        let row_keys = checked_keys(frame, Tag::RowKey, frame.header.rows)?;
-        for (row, key) in row_keys.iter().enumerate() {
-            let key = u32::from_le_bytes(*key);
-            let time = times.map(|t| i64::from_le_bytes(t[row]));
-            self.enter(row as u32, key, time);
-            if self.expires {
-                crate::ttl::enter(frame.header.watermark, time, frame.header.now);
-            }
-            let mark = self.ctx.timers.len();
-            let (key, values) = (F::Key::read(&keys, key as usize), F::In::read(&columns, row));
-            let out = &mut self.effects.outputs;
-            let result = self.function.process(key, values, &mut self.state, out, &mut self.ctx);
-            self.leave(row as u32, mark, result, push)?;
-        }
-        Ok(())
-    }
-
-    fn timers(&mut self, frame: &Frame<'_>, push: Push<'_>) -> Result<(), Error> {
-        let count = frame.header.timers;
-        let key_block = frame.keys(&F::Key::schema()).map_err(Error::incompatible)?;
-        let keys = F::Key::columns(&key_block).map_err(Error::incompatible)?;
-        let times = frame.array::<8>(Tag::TimerTime, count).map_err(Error::incompatible)?;
-        let families = frame.array::<1>(Tag::TimerFamily, count).map_err(Error::incompatible)?;
-        let timer_keys = checked_keys(frame, Tag::TimerKey, count)?;
-        for (i, key) in timer_keys.iter().enumerate() {
-            let key = u32::from_le_bytes(*key);
-            let time = i64::from_le_bytes(times[i]);
-            let family = TimerFamily::from_code(families[i][0])
-                .ok_or_else(|| Error::incompatible(format_args!("timer family {} is unknown", families[i][0])))?;
-            self.enter(i as u32, key, Some(time));
-            if self.expires {
-                let event_time = (family == TimerFamily::Event).then_some(time);
-                crate::ttl::enter(frame.header.watermark, event_time, frame.header.now);
-            }
-            let mark = self.ctx.timers.len();
-            let key = F::Key::read(&keys, key as usize);
-            let timer = Timer { time: Timestamp::from_micros(time), family };
-            let out = &mut self.effects.outputs;
-            let result = self.function.on_timer(key, timer, &mut self.state, out, &mut self.ctx);
-            self.leave(i as u32, mark, result, push)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn enter(&mut self, row: u32, key: u32, event_time: Option<i64>) {
-        self.ctx.enter(row, event_time);
-        self.ctx.select(key);
-        self.state.select(key as usize);
-    }
-
-    #[inline(always)]
-    fn leave(&mut self, row: u32, mark: usize, result: Result<(), Error>, push: Push<'_>) -> Result<(), Error> {
-        match result {
-            Ok(()) => {
-                self.effects.keep(row, push);
-                Ok(())
-            }
-            Err(error) => self.refuse(row, mark, error),
-        }
-    }
-
-    #[cold]
-    fn refuse(&mut self, row: u32, mark: usize, error: Error) -> Result<(), Error> {
-        // A value that did not decode explains the error better than the function can.
-        self.state.fault().map_err(|e| e.at(row))?;
-        self.effects.refuse(row, error)?;
-        self.state.undo();
-        self.ctx.timers.truncate(mark);
-        Ok(())
+        Self { function, by_key: ByKey::new(F::METRICS.len(), F::LATE) }
     }
 }
 
 impl<F: Keyed> Instance for KeyedRunner<F> {
     fn process(&mut self, frame: Vec<u8>, push: Push<'_>) -> Result<(), Error> {
-        let bytes = Rc::new(frame);
-        let frame = Frame::read(&bytes).map_err(Error::incompatible)?;
-        self.effects.begin();
-        self.ctx.begin(&frame.header);
-        self.ctx.timers.clear();
-        self.state.load(&Stored { bytes: &bytes, frame: &frame })?;
-        match frame.header.kind {
-            Kind::Data => self.rows(&frame, push)?,
-            Kind::Timers => self.timers(&frame, push)?,
-        }
-        let Self { state, ctx, effects, .. } = self;
-        effects.finish(push, |writer| {
-            state.fault()?;
-            state.write(writer)?;
-            if !ctx.timers.is_empty() {
-                writer.timers(&ctx.timers);
-            }
-            ctx.reports.write(writer);
-            Ok(())
+        let Self { function, by_key } = self;
+        by_key.run(frame, push, |by_key, frame, push| match frame.header.kind {
+            Kind::Data => by_key.rows::<F::Key, F::In>(frame, push, |key, row, state, out, ctx| {
+                function.process(key, row, state, out, ctx)
+            }),
+            Kind::Timers => by_key.timers::<F::Key>(frame, push, |key, timer, state, out, ctx| {
+                function.on_timer(key, timer, state, out, ctx)
+            }),
+            Kind::Right => Err(Error::incompatible("a function of one input was given rows of a second one")),
         })
-    }
-}
-
-/// Which key each row or timer has, every one of them in range.
-fn checked_keys<'a>(frame: &Frame<'a>, tag: Tag, count: u32) -> Result<&'a [[u8; 4]], Error> {
-    let keys = frame.array::<4>(tag, count).map_err(Error::incompatible)?;
-    let largest = keys.iter().map(|k| u32::from_le_bytes(*k)).max();
-    match largest.filter(|k| *k >= frame.header.keys) {
-        Some(key) => Err(Error::incompatible(format_args!("the frame names key {key} of {}", frame.header.keys))),
-        None => Ok(keys),
     }
 }

@@ -2,7 +2,7 @@
 //! WebAssembly component and run exactly once, with state and timers.
 //!
 //! A function is a struct that implements [`Map`] (one row in, any number of rows out) or
-//! [`Keyed`] (the same by key, with state and timers). Rows are structs with `#[derive(Row)]`,
+//! [`Keyed`] (the same by key, with state and timers; [`CoKeyed`] with two inputs). Rows are structs with `#[derive(Row)]`,
 //! settings structs with `#[derive(Config)]`. [`export!`] names the functions of a crate.
 //!
 //! ```
@@ -78,7 +78,9 @@
 
 extern crate self as wasmill_sdk;
 
+mod by_key;
 mod cell;
+mod co_keyed;
 mod columns;
 mod config;
 mod context;
@@ -90,6 +92,7 @@ mod entry_key;
 mod fault;
 mod host;
 mod keyed;
+mod late;
 mod list_state;
 pub mod log;
 mod map;
@@ -112,6 +115,7 @@ mod value;
 #[doc(hidden)]
 pub mod guest;
 
+pub use co_keyed::CoKeyed;
 pub use config::{Config, Setting, Settings};
 pub use context::{Context, KeyedContext, OpenContext};
 pub use date::{Date, ParseDateError};
@@ -119,6 +123,7 @@ pub use decimal::{Decimal, ParseDecimalError};
 pub use entry_key::{EntryKey, MapKey};
 pub use fault::{Error, Fault, OrError};
 pub use keyed::{Keyed, Timer};
+pub use late::LateRows;
 pub use list_state::{ListState, ListValues};
 pub use map::Map;
 pub use map_state::{MapEntries, MapState};
@@ -144,7 +149,8 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map,
+        CoKeyed, Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, LateRows,
+        ListState, Map,
         MapState, MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily,
         Timestamp, Value,
     };
@@ -156,7 +162,7 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod rt {
     pub use crate::cell::{Build, Cell, Scalar};
-    pub use crate::module::{FunctionDef, keyed_def, map_def};
+    pub use crate::module::{FunctionDef, co_keyed_def, keyed_def, map_def};
     pub use crate::nested::{Item, child};
     pub use crate::output::Port;
     pub use crate::row::RowBuilders;

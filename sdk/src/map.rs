@@ -4,7 +4,7 @@ use wasmill_abi::frame::{Frame, Kind, Tag};
 
 use crate::effects::{Effects, Push};
 use crate::module::Instance;
-use crate::{Config, Context, Error, MetricDef, OpenContext, Outputs, Row, RowOf};
+use crate::{Config, Context, Error, LateRows, MetricDef, OpenContext, Outputs, Row, RowOf};
 
 /// A function that handles rows one by one; each may become any number of rows.
 ///
@@ -67,7 +67,7 @@ pub(crate) struct MapRunner<F: Map> {
 
 impl<F: Map> MapRunner<F> {
     pub(crate) fn new(function: F) -> Self {
-        Self { function, effects: Effects::new(), ctx: Context::new(F::METRICS.len()) }
+        Self { function, effects: Effects::new(LateRows::Handled), ctx: Context::new(F::METRICS.len()) }
     }
 }
 
@@ -75,7 +75,7 @@ impl<F: Map> Instance for MapRunner<F> {
     fn process(&mut self, frame: Vec<u8>, push: Push<'_>) -> Result<(), Error> {
         let frame = Frame::read(&frame).map_err(Error::incompatible)?;
         if frame.header.kind != Kind::Data {
-            return Err(Error::incompatible("a function without keys was given timers"));
+            return Err(Error::incompatible("a function without keys was given timers or rows of a second input"));
         }
         self.effects.begin();
         self.ctx.begin(&frame.header);

@@ -4,9 +4,10 @@
 use wasmill_abi::manifest::{Function, FunctionKind, Manifest};
 use wasmill_abi::open::OpenContext as Opened;
 
+use crate::co_keyed::CoKeyedRunner;
 use crate::keyed::KeyedRunner;
 use crate::map::MapRunner;
-use crate::{Config, Error, Keyed, Map, OpenContext, Outputs, Row, Settings, Slots};
+use crate::{CoKeyed, Config, Error, Keyed, LateRows, Map, OpenContext, Outputs, Row, Settings, Slots};
 
 /// An opened function of a [`Module`]: takes batch frames, gives chunks of effects. The harness of
 /// [`testing`](mod@crate::testing) is the comfortable way to run one.
@@ -95,7 +96,9 @@ pub fn map_def<F: Map + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
         doc: first_paragraph(doc),
         kind: FunctionKind::Map,
         input: F::In::schema(),
+        right: None,
         outputs: F::Out::outputs(),
+        late: LateRows::Handled.declared(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
     };
@@ -109,11 +112,29 @@ pub fn keyed_def<F: Keyed + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
         doc: first_paragraph(doc),
         kind: FunctionKind::Keyed { key: F::Key::schema(), slots: F::State::slots() },
         input: F::In::schema(),
+        right: None,
         outputs: F::Out::outputs(),
+        late: F::LATE.declared(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
     };
     FunctionDef { function, open: |opened| Ok(Box::new(open_keyed::<F>(opened)?)) }
+}
+
+#[doc(hidden)]
+pub fn co_keyed_def<F: CoKeyed + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
+    let function = Function {
+        name: name.to_owned(),
+        doc: first_paragraph(doc),
+        kind: FunctionKind::Keyed { key: F::Key::schema(), slots: F::State::slots() },
+        input: F::Left::schema(),
+        right: Some(F::Right::schema()),
+        outputs: F::Out::outputs(),
+        late: F::LATE.declared(),
+        config: F::Config::fields(),
+        metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
+    };
+    FunctionDef { function, open: |opened| Ok(Box::new(open_co_keyed::<F>(opened)?)) }
 }
 
 pub(crate) fn open_map<F: Map>(mut opened: Opened) -> Result<MapRunner<F>, Error> {
@@ -130,12 +151,22 @@ pub(crate) fn open_keyed<F: Keyed>(mut opened: Opened) -> Result<KeyedRunner<F>,
     Ok(KeyedRunner::new(function))
 }
 
+fn open_co_keyed<F: CoKeyed>(mut opened: Opened) -> Result<CoKeyedRunner<F>, Error> {
+    let settings = Settings(std::mem::take(&mut opened.config));
+    let mut ctx = OpenContext::new(opened, F::METRICS);
+    let function = F::Config::read(&settings).and_then(|c| F::open(c, &mut ctx)).map_err(Error::without_row)?;
+    Ok(CoKeyedRunner::new(function))
+}
+
 fn first_paragraph(doc: &[&str]) -> String {
     let lines = doc.iter().map(|l| l.trim()).skip_while(|l| l.is_empty()).take_while(|l| !l.is_empty());
     lines.collect::<Vec<_>>().join(" ")
 }
 
 /// Names the functions of a crate. Each crate calls it once, in `lib.rs`.
+///
+/// A function is a `map` ([`Map`](crate::Map)), `keyed` ([`Keyed`](crate::Keyed)) or `co_keyed`
+/// ([`CoKeyed`](crate::CoKeyed)).
 ///
 /// A crate with functions has `crate-type = ["cdylib", "rlib"]`. The doc comment before a name is
 /// shown to whoever looks at the module; the module has the name and version of the crate. The
@@ -204,6 +235,9 @@ macro_rules! export {
 macro_rules! __function_def {
     (map, $function:ty, $name:literal, $doc:expr) => {
         $crate::rt::map_def::<$function>($name, $doc)
+    };
+    (co_keyed, $function:ty, $name:literal, $doc:expr) => {
+        $crate::rt::co_keyed_def::<$function>($name, $doc)
     };
     (keyed, $function:ty, $name:literal, $doc:expr) => {
         $crate::rt::keyed_def::<$function>($name, $doc)

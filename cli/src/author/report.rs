@@ -50,9 +50,18 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
     if !function.doc.is_empty() {
         let _ = writeln!(out, "  {}", lines(&wrapped(function.doc.split_whitespace(), " ", 2)));
     }
-    line(out, "input", &columns(&function.input));
+    match &function.right {
+        None => line(out, "input", &columns(&function.input)),
+        Some(right) => {
+            line(out, "input", &format!("left  {}", columns(&function.input)));
+            line(out, "input", &format!("right  {}", columns(right)));
+        }
+    }
     for output in &function.outputs {
         line(out, "output", &format!("{}  {}", output.name, columns(&output.schema)));
+    }
+    for output in function.late_outputs() {
+        line(out, "output", &format!("{output}  the rows of the stream that came too late"));
     }
     for slot in function.slots() {
         line(out, "state", &slot_text(slot));
@@ -188,6 +197,8 @@ fn function_json(function: &Function) -> Value {
         "kind": if function.key().is_some() { "keyed" } else { "map" },
         "key": function.key().map(columns_json),
         "input": columns_json(&function.input),
+        "right": function.right.as_ref().map(columns_json),
+        "late_outputs": function.late_outputs(),
         "outputs": outputs.collect::<Vec<_>>(),
         "state": slots.collect::<Vec<_>>(),
         "settings": settings.collect::<Vec<_>>(),

@@ -5,7 +5,8 @@ use crate::author::snippet;
 use crate::terminal::Palette;
 use std::path::Path;
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, Output, Slot, SlotKind,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot,
+    SlotKind,
 };
 use wasmill_abi::{Field, Schema, Type};
 use wasmill_server::modules::ModuleReport;
@@ -27,6 +28,8 @@ fn keyed() -> Function {
         input: Schema::new(vec![Field::new("origin", Type::Utf8, false), Field::new("delay", Type::I32, true)]),
         outputs: vec![Output { name: "out".into(), schema: key }],
         config: vec![setting("top", Type::I64, Some(ConfigValue::Int(3))), setting("region", Type::Utf8, None)],
+        right: None,
+        late: LateRows::Handled,
         metrics: vec![Metric { name: "late".into(), kind: MetricKind::Counter }],
     }
 }

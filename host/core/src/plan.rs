@@ -42,9 +42,10 @@ pub struct Operator {
     pub kind: OperatorKind,
     pub parallelism: u16,
     pub fragment: FragmentIndex,
-    /// Empty for sources. More than one input is a union: all have the same columns.
+    /// Empty for sources. More than one input on one side is a union: all have the same columns.
     pub inputs: Vec<Input>,
-    /// Empty for sinks; one for sources; as in the manifest for functions.
+    /// Empty for sinks; one for sources; as in the manifest for functions, and behind them those
+    /// for late rows.
     pub outputs: Vec<Output>,
     /// Whether rows carry an event time.
     pub event_time: bool,
@@ -63,7 +64,17 @@ pub struct Input {
     pub from: OperatorIndex,
     /// The position in the sender's [`Operator::outputs`].
     pub output: usize,
+    pub side: Side,
     pub route: Route,
+}
+
+/// Which input of an operator rows belong to. All but functions with two inputs have the left one
+/// alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Side {
+    #[default]
+    Left,
+    Right,
 }
 
 /// How rows get from one operator to the next.
@@ -141,14 +152,42 @@ pub struct FunctionCall {
     pub key: Vec<usize>,
     /// The types of the key's columns.
     pub key_types: Vec<Type>,
+    /// The same for the right input, for functions with two inputs.
+    pub right: Option<RightInput>,
     /// Checked against the manifest; defaults are filled in.
     pub config: Vec<(String, ConfigValue)>,
     pub on_error: OnError,
 }
 
+/// How a function reads its right input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RightInput {
+    /// For each column of the function's right input, the column of the operator's.
+    pub columns: Vec<usize>,
+    /// The key's columns in the operator's right input.
+    pub key: Vec<usize>,
+}
+
 impl FunctionCall {
     pub fn is_keyed(&self) -> bool {
         self.function.key().is_some()
+    }
+
+    /// What the function reads of one of its inputs, and the columns of the operator's input that
+    /// hold it.
+    pub fn reads(&self, side: Side) -> (&Schema, &[usize]) {
+        match (side, &self.right, &self.function.right) {
+            (Side::Right, Some(right), Some(schema)) => (schema, &right.columns),
+            _ => (&self.function.input, &self.columns),
+        }
+    }
+
+    /// The key's columns in one of the operator's inputs; empty for functions without keys.
+    pub fn key_of(&self, side: Side) -> &[usize] {
+        match (side, &self.right) {
+            (Side::Right, Some(right)) => &right.key,
+            _ => &self.key,
+        }
     }
 }
 

@@ -190,7 +190,8 @@ impl KeySink for Partition<'_> {
 }
 
 /// These rows of a batch, in this order.
-fn pick(batch: &Batch, rows: &[u32]) -> Batch {
+/// These rows of a batch.
+pub fn pick(batch: &Batch, rows: &[u32]) -> Batch {
     let indices = UInt32Array::from(rows.to_vec());
     let columns = take_record_batch(&batch.columns, &indices).expect("indices come from this batch");
     let at = |values: &ScalarBuffer<i64>| rows.iter().map(|&r| values[r as usize]).collect();

@@ -36,7 +36,7 @@ pub fn input_of(call: &KeptCall, function: &Function) -> Result<Value, ReplayErr
     let frame = Frame::read(&call.frame)?;
     let header = frame.header;
     let mut input = json!({
-        "kind": match header.kind { Kind::Data => "rows", Kind::Timers => "timers" },
+        "kind": match header.kind { Kind::Data => "rows", Kind::Right => "right", Kind::Timers => "timers" },
         "rows": header.rows, "timers": header.timers, "epoch": header.epoch,
         "now_us": header.now, "seed": header.seed,
     });
@@ -189,6 +189,9 @@ fn told(effects: &Effects, function: &Function, frame: &Frame<'_>, only: u32) ->
     };
     let timers: Vec<_> = effects.timers.iter().filter(|t| Some(t.key) == key).map(timer).collect();
     let metrics = metrics(effects, function);
+    if effects.late.contains(&only) {
+        return Ok(json!({ "outcome": "late", "state": state, "timers": timers, "metrics": metrics }));
+    }
     Ok(match effects.rejects.iter().find(|r| r.row == only) {
         Some(r) => json!({ "outcome": "rejected", "reason": "rejected", "code": r.code, "message": r.message,
             "state": state, "timers": timers, "metrics": metrics }),
@@ -230,7 +233,7 @@ fn key_of(frame: &Frame<'_>, row: u32) -> Result<Option<u32>, DecodeError> {
         return Ok(None);
     }
     let keys = match header.kind {
-        Kind::Data => frame.array::<4>(Tag::RowKey, header.rows)?,
+        Kind::Data | Kind::Right => frame.array::<4>(Tag::RowKey, header.rows)?,
         Kind::Timers => frame.array::<4>(Tag::TimerKey, header.timers)?,
     };
     Ok(keys.get(row as usize).map(|key| u32::from_le_bytes(*key)))

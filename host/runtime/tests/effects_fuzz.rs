@@ -10,7 +10,7 @@ mod seeds;
 use arrow_array::Array;
 use engine::Target;
 use std::path::Path;
-use wasmill_abi::manifest::{Function, FunctionKind, Metric, MetricKind, Output, Slot, SlotKind};
+use wasmill_abi::manifest::{Function, FunctionKind, LateRows, Metric, MetricKind, Output, Slot, SlotKind};
 use wasmill_runtime::schema::to_arrow;
 use wasmill_runtime::wasm::{Chunk, Effects, EffectsReader};
 
@@ -36,6 +36,8 @@ fn function() -> Function {
         input: seeds::key_schema(),
         outputs: vec![output("every", seeds::everything()), output("pair", seeds::key_schema())],
         config: Vec::new(),
+        right: None,
+        late: LateRows::Handled,
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
     }
 }

@@ -18,7 +18,7 @@ use wasmill_runtime::schema::to_arrow;
 use wasmill_runtime::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, data_frame};
 use wasmill_runtime::wasm::{Advice, CallError, Effects, EffectsReader, Factory, Instance, Runtime};
 
-const INFO: CallInfo = CallInfo { epoch: 1, watermark: i64::MIN, now: 5, seed: 7 };
+const INFO: CallInfo = CallInfo { epoch: 1, watermark: i64::MIN, now: 5, seed: 7, side: Side::Left };
 
 static PROBE: LazyLock<Arc<Factory>> = LazyLock::new(|| {
     let path = std::env::var_os("WASMILL_PROBE").map_or_else(

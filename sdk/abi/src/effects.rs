@@ -16,6 +16,7 @@
 //! | 4 reject | 0 | input row | code | UTF-8 message |
 //! | 5 metric | metric | 0 | 0 | counters: `u64` to add; gauges: `f64` to set |
 //! | 6 entries | slot | entries | 0 | `u32` key per entry, padded to 8; a block of two nullable bytes columns: the entry's own key, and its value |
+//! | 16 late | 0 | rows | 0 | `u32` per input row that is late, rising |
 //!
 //! Entries change slots that are no values, in their order. With both parts, one is put into a map;
 //! with a key alone, it is removed. With a value alone, it is appended to a list, or merged into a
@@ -45,6 +46,7 @@ const TIMERS: u16 = 3;
 const REJECT: u16 = 4;
 const METRIC: u16 = 5;
 const ENTRIES: u16 = 6;
+const LATE: u16 = 16;
 
 /// The schema of state blocks: one nullable bytes column.
 pub fn state_schema() -> Schema {
@@ -185,6 +187,11 @@ impl EffectsWriter {
         self.record(REJECT, 0, row, code, |out| out.extend_from_slice(message.as_bytes()));
     }
 
+    /// Input rows that came too late, in their order.
+    pub fn late(&mut self, rows: &[u32]) {
+        self.record(LATE, 0, rows.len() as u32, 0, |out| put_u32s(out, rows.iter().copied()));
+    }
+
     pub fn counter(&mut self, metric: u16, add: u64) {
         self.record(METRIC, metric, 0, 0, |out| out.extend_from_slice(&add.to_le_bytes()));
     }
@@ -271,6 +278,8 @@ pub enum Effect<'a> {
         metric: u16,
         payload: [u8; 8],
     },
+    /// Input rows that came too late, rising.
+    Late(Vec<u32>),
 }
 
 fn error(problem: impl Into<String>) -> DecodeError {
@@ -329,6 +338,7 @@ impl<'a> Record<'a> {
             REJECT => self.reject(bounds)?,
             METRIC => self.metric(bounds)?,
             ENTRIES => self.entries(bounds)?,
+            LATE => self.late(bounds)?,
             kind if kind & OPTIONAL != 0 => return Ok(None),
             kind => return Err(error(format!("unknown record kind {kind}"))),
         }))
@@ -411,6 +421,15 @@ impl<'a> Record<'a> {
             })
         });
         Ok(Effect::Timers(changes.collect::<Result<_, _>>()?))
+    }
+
+    fn late(&self, bounds: &Bounds<'_>) -> Result<Effect<'a>, DecodeError> {
+        let (rows, rest) = take_u32s(self.payload, self.a as usize, bounds.rows, "input row")?;
+        let rows: Vec<u32> = rows.iter().map(|row| u32::from_le_bytes(*row)).collect();
+        if !rest.is_empty() || !rows.is_sorted_by(|a, b| a < b) {
+            return Err(error("late rows do not rise, or bytes are left over"));
+        }
+        Ok(Effect::Late(rows))
     }
 
     fn reject(&self, bounds: &Bounds<'_>) -> Result<Effect<'a>, DecodeError> {

@@ -24,10 +24,12 @@ pub const NO_WATERMARK: i64 = i64::MIN;
 /// What the frame brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Rows of the input.
+    /// Rows of the input; of functions with two inputs, those of the left one.
     Data = 1,
     /// Timers that are due.
     Timers = 2,
+    /// Rows of the right input.
+    Right = 3,
 }
 
 /// What stands in a section.
@@ -184,6 +186,7 @@ impl<'a> Frame<'a> {
         let kind = match bytes[6] {
             1 => Kind::Data,
             2 => Kind::Timers,
+            3 => Kind::Right,
             other => return Err(error(format!("unknown kind {other}"))),
         };
         if u32_at(bytes, 8) as usize != bytes.len() {

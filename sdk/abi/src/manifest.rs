@@ -34,11 +34,27 @@ pub struct Function {
     /// The first paragraph of the function's documentation.
     pub doc: String,
     pub kind: FunctionKind,
+    /// The rows that come in; of functions with two inputs, those of the left one.
     pub input: Schema,
+    /// The rows of the right input, for functions that have two. Only keyed functions have.
+    pub right: Option<Schema>,
     /// In the order of the ids that effects use.
     pub outputs: Vec<Output>,
+    /// What becomes of rows that come too late.
+    pub late: LateRows,
     pub config: Vec<ConfigField>,
     pub metrics: Vec<Metric>,
+}
+
+/// What becomes of rows that come too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LateRows {
+    /// The function has no word for them: they are rows like all others.
+    #[default]
+    Handled = 0,
+    /// The function may call rows late; then they leave it, with all of their columns, through
+    /// outputs that the host adds: `late`, or `late_left` and `late_right` when it has two inputs.
+    Leave = 1,
 }
 
 /// What a function works on.
@@ -61,6 +77,16 @@ impl Function {
         match &self.kind {
             FunctionKind::Map => &[],
             FunctionKind::Keyed { slots, .. } => slots,
+        }
+    }
+
+    /// The names of the outputs that the host adds for late rows, one per input. They stand behind
+    /// [`Self::outputs`], and have the columns of the stream that comes in.
+    pub fn late_outputs(&self) -> &'static [&'static str] {
+        match (self.late, &self.right) {
+            (LateRows::Handled, _) => &[],
+            (LateRows::Leave, None) => &["late"],
+            (LateRows::Leave, Some(_)) => &["late_left", "late_right"],
         }
     }
 
@@ -370,11 +396,17 @@ impl Manifest {
         };
         unique("function", self.functions.iter().map(|f| f.name.as_str()).collect())?;
         for f in &self.functions {
-            unique("output", f.outputs.iter().map(|o| o.name.as_str()).collect())?;
+            let late = f.late_outputs().iter().copied();
+            unique("output", f.outputs.iter().map(|o| o.name.as_str()).chain(late).collect())?;
+            if f.right.is_some() && f.key().is_none() {
+                return Err(r.error(format!("function {:?} has two inputs and no key", f.name)));
+            }
             unique("slot", f.slots().iter().map(|s| s.name.as_str()).collect())?;
             unique("setting", f.config.iter().map(|c| c.name.as_str()).collect())?;
             unique("metric", f.metrics.iter().map(|m| m.name.as_str()).collect())?;
-            unique("input column", f.input.fields.iter().map(|c| c.name.as_str()).collect())?;
+            for input in std::iter::once(&f.input).chain(&f.right) {
+                unique("input column", input.fields.iter().map(|c| c.name.as_str()).collect())?;
+            }
             for o in &f.outputs {
                 unique("output column", o.schema.fields.iter().map(|c| c.name.as_str()).collect())?;
             }
@@ -426,6 +458,11 @@ impl Function {
             }
         }
         self.input.encode(w);
+        w.u8(u8::from(self.right.is_some()));
+        if let Some(right) = &self.right {
+            right.encode(w);
+        }
+        w.u8(self.late as u8);
         w.u32(self.outputs.len() as u32);
         for o in &self.outputs {
             w.str(&o.name);
@@ -462,6 +499,12 @@ impl Function {
             other => return Err(r.error(format!("function {name:?} has unknown kind {other}"))),
         };
         let input = Schema::decode(r)?;
+        let right = if r.bool()? { Some(Schema::decode(r)?) } else { None };
+        let late = match r.u8()? {
+            0 => LateRows::Handled,
+            1 => LateRows::Leave,
+            other => return Err(r.error(format!("function {name:?} has unknown late rows {other}"))),
+        };
         let n = r.count(ITEMS_MAX)?;
         let outputs = (0..n)
             .map(|_| Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)? }))
@@ -470,7 +513,7 @@ impl Function {
         let config = (0..n).map(|_| ConfigField::decode(r)).collect::<Result<_, _>>()?;
         let n = r.count(ITEMS_MAX)?;
         let metrics = (0..n).map(|_| Metric::decode(r)).collect::<Result<_, _>>()?;
-        Ok(Self { name, doc, kind, input, outputs, config, metrics })
+        Ok(Self { name, doc, kind, input, right, outputs, late, config, metrics })
     }
 }
 

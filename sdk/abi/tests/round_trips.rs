@@ -6,7 +6,7 @@ use wasmill_abi::block::{Block, BlockWriter};
 use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, EntryChange, TimerChange, TimerFamily, state_schema};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
     SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
@@ -216,6 +216,7 @@ fn chunk(output: &Table, origins: Option<&[u32]>) -> Vec<u8> {
     writer.entries(1, &ENTRIES);
     writer.timers(&TIMERS);
     writer.reject(19, 7, "größer");
+    writer.late(&[0, 7, 19]);
     writer.counter(0, 3);
     writer.gauge(1, -0.5);
     writer.finish()
@@ -282,6 +283,7 @@ proptest! {
         let effects = effects::read(&bytes, &bounds(&schemas)).expect("just written");
         let [Effect::Rows { output: 1, origins: read, block }, Effect::State { slot: 2, keys, values },
             Effect::Entries { slot: 1, entries }, Effect::Timers(timers), Effect::Reject { row: 19, code: 7, message: "größer" },
+            Effect::Late(late),
             Effect::Metric { metric: 0, payload: three }, Effect::Metric { metric: 1, payload: half }] = &effects[..]
         else {
             panic!("other effects than were written: {effects:?}");
@@ -294,6 +296,7 @@ proptest! {
         prop_assert_eq!(stored, [Some(&b"value"[..]), None, Some(b"")]);
         prop_assert_eq!(&entries[..], &ENTRIES[..]);
         prop_assert_eq!(&timers[..], &TIMERS[..]);
+        prop_assert_eq!(&late[..], &[0, 7, 19]);
         prop_assert_eq!((u64::from_le_bytes(*three), f64::from_le_bytes(*half)), (3, -0.5));
     }
 
@@ -330,6 +333,7 @@ proptest! {
                 Effect::Timers(timers) => prop_assert!(timers.iter().all(|t| t.key < 4)),
                 Effect::Reject { row, .. } => prop_assert!(row < 20),
                 Effect::Metric { metric, .. } => prop_assert!(metric < 2),
+                Effect::Late(rows) => prop_assert!(rows.iter().all(|row| *row < 20)),
             }
         }
     }
@@ -414,11 +418,15 @@ fn manifest() -> Manifest {
         input: schema.clone(),
         outputs: vec![Output { name: "out".to_owned(), schema: schema.clone() }],
         config,
+        right: None,
+        late: LateRows::Handled,
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
     };
     let map = Function { name: "map".to_owned(), kind: FunctionKind::Map, ..keyed.clone() };
+    let right = Some(Schema::new(vec![Field::new("r", Type::U8, false)]));
+    let two = Function { name: "two".to_owned(), right, late: LateRows::Leave, ..keyed.clone() };
     let (name, version, sdk) = ("crate".to_owned(), "1.2.3".to_owned(), "sdk 0".to_owned());
-    Manifest { name, version, sdk, functions: vec![keyed, map] }
+    Manifest { name, version, sdk, functions: vec![keyed, map, two] }
 }
 
 fn context() -> OpenContext {

@@ -1,6 +1,6 @@
 //! Runs functions natively, under plain `cargo test`, over the bytes that the host would send.
 //!
-//! [`MapTest`] and [`KeyedTest`] play the host: they write batch frames, hand them to the code that
+//! [`MapTest`], [`KeyedTest`] and [`CoKeyedTest`] play the host: they write batch frames, hand them to the code that
 //! also runs in the component, read the effects it gives, and keep state and timers in memory. What
 //! was put out, refused and logged is in [`Results`], which both dereference to.
 //!
@@ -80,12 +80,15 @@
 //! ```
 
 mod batch;
+mod co_keyed;
 mod entries;
 mod keyed;
+mod keyed_host;
 mod keys;
 mod map;
 mod results;
 
+pub use co_keyed::CoKeyedTest;
 #[doc(hidden)]
 pub use entries::{Entries, with_entries};
 pub use keyed::KeyedTest;

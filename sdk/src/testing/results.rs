@@ -57,6 +57,7 @@ pub struct Reject {
 pub struct Results {
     outputs: Vec<OutputRows>,
     rejects: Vec<Reject>,
+    late: Vec<u64>,
     counters: BTreeMap<String, u64>,
     gauges: BTreeMap<String, f64>,
     pub(super) logs: Vec<(Level, String)>,
@@ -82,6 +83,7 @@ impl Results {
         Self {
             outputs: outputs.collect(),
             rejects: Vec::new(),
+            late: Vec::new(),
             counters: BTreeMap::new(),
             gauges: BTreeMap::new(),
             logs: Vec::new(),
@@ -102,6 +104,7 @@ impl Results {
                     let row = self.handled + u64::from(*row);
                     self.rejects.push(Reject { row, code: *code, message: (*message).to_owned() });
                 }
+                Effect::Late(rows) => self.late.extend(rows.iter().map(|row| self.handled + u64::from(*row))),
                 Effect::Metric { metric, payload } => self.report(function, *metric, *payload),
                 Effect::State { .. } | Effect::Entries { .. } | Effect::Timers(_) => {}
             }
@@ -163,6 +166,11 @@ impl Results {
         &self.rejects
     }
 
+    /// The rows that came too late, counted like [`Reject::row`]; see [`LateRows`](crate::LateRows).
+    pub fn late(&self) -> &[u64] {
+        &self.late
+    }
+
     /// The lines that were logged.
     pub fn logs(&self) -> &[(Level, String)] {
         &self.logs
@@ -185,6 +193,7 @@ impl Results {
             out.origins.clear();
         }
         self.rejects.clear();
+        self.late.clear();
         self.logs.clear();
     }
 }

@@ -5,6 +5,7 @@ mod cells;
 mod jobs;
 mod kinds;
 mod pair;
+mod sides;
 
 use cells::{Cell, Row, any};
 use pair::{KeyText, Pair, Told};

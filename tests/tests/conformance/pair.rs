@@ -44,6 +44,8 @@ pub struct Told {
     pub rows: BTreeMap<u16, Vec<Row>>,
     /// Which input row, counted from the first, was refused, with code and message.
     pub rejects: Vec<(u64, u32, String)>,
+    /// Input rows that were late, counted likewise.
+    pub late: Vec<u64>,
     /// Whole batches that failed: fault and message.
     pub failures: Vec<String>,
     pub state: BTreeMap<(u16, KeyText), Vec<u8>>,
@@ -140,7 +142,7 @@ impl Pair {
 
     fn frame(&mut self, kind: Kind, count: usize, keys: usize, sections: usize) -> FrameWriter {
         self.frames += 1;
-        let (rows, timers) = if kind == Kind::Data { (count as u32, 0) } else { (0, count as u32) };
+        let (rows, timers) = if kind == Kind::Timers { (0, count as u32) } else { (count as u32, 0) };
         let (now, seed, epoch) = (1_000_000 * self.frames as i64, self.frames * 31, self.frames / 7);
         let header = Header { kind, rows, keys: keys as u32, timers, epoch, watermark: self.watermark, now, seed };
         FrameWriter::new(Vec::new(), &header, sections)
@@ -148,12 +150,23 @@ impl Pair {
 
     /// A batch of rows; with their keys, for a keyed function.
     pub fn rows(&mut self, rows: &[Row], keys: Option<&[KeyText]>) {
+        self.rows_of(Kind::Data, rows, keys, None);
+    }
+
+    /// The same of one of two inputs, with event times when the stream has them.
+    pub fn rows_of(&mut self, kind: Kind, rows: &[Row], keys: Option<&[KeyText]>, times: Option<&[i64]>) {
         let (distinct, row_key) = grouped(keys.unwrap_or_default());
         let slots = self.values().len();
-        let sections = 1 + if keys.is_some() { 2 + slots } else { 0 };
-        let mut frame = self.frame(Kind::Data, rows.len(), distinct.len(), sections);
-        let input = &self.function.input;
+        let sections = 1 + if keys.is_some() { 2 + slots } else { 0 } + usize::from(times.is_some());
+        let mut frame = self.frame(kind, rows.len(), distinct.len(), sections);
+        let input = match kind {
+            Kind::Right => self.function.right.as_ref().expect("it has two inputs"),
+            _ => &self.function.input,
+        };
         frame.block(Tag::Columns, 0, rows.len(), BlockWriter::buffers_of(input), |b| cells::put(input, rows, b));
+        if let Some(times) = times {
+            frame.i64s(Tag::EventTime, times.iter().copied());
+        }
         self.begin(&distinct);
         if keys.is_some() {
             frame.u32s(Tag::RowKey, row_key);
@@ -290,6 +303,9 @@ impl Pair {
                     self.told.rejects.push((self.handled + u64::from(row), code, message.to_owned()));
                 }
                 Effect::Entries { slot, entries } => self.entries.borrow_mut().apply(slot, &entries),
+                Effect::Late(rows) => {
+                    self.told.late.extend(rows.iter().map(|row| self.handled + u64::from(*row)));
+                }
                 Effect::Metric { .. } => {}
             }
         }

@@ -5,8 +5,11 @@ mod dedup;
 mod graphs;
 mod idle;
 mod inputs;
+mod late;
 mod nested;
+mod sessions;
 mod settings;
+mod two_inputs;
 mod watching;
 
 use flate2::read::GzDecoder;

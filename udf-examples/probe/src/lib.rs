@@ -5,6 +5,7 @@ mod ledger;
 mod migrating;
 mod misbehave;
 mod nested;
+mod reconcile;
 mod shelf;
 mod tally;
 mod ticker;
@@ -14,6 +15,7 @@ pub use ledger::{Account, Balance, Ledger, LedgerState, Sum, Transfer};
 pub use migrating::{Migrating1, Migrating2, Migrating3, MigratingSame, Peak, Peaked, Running, Written};
 pub use misbehave::{Action, Misbehave, misbehave};
 pub use nested::{Address, Money, Nested, Order, PerDay, Sale, Sold, Stop, Taking, Takings, TakingsState};
+pub use reconcile::{Client, OpenSums, Ordered, Payment, Reconcile, ReconcileState, Reconciled};
 pub use shelf::{Act, Shelf, ShelfState, Shelves, Shown};
 pub use tally::{Change, Group, Subtotal, Tally, TallyState, Total};
 pub use ticker::{Name, Tick, Ticker, TickerState, Wish};
@@ -27,6 +29,8 @@ wasmill_sdk::export! {
     "ledger" => keyed Ledger,
     /// Sets the timers that rows ask for and emits them when they fire.
     "ticker" => keyed Ticker,
+    /// Sums what clients ordered and paid, hour by hour.
+    "reconcile" => co_keyed Reconcile,
     /// Keeps state of every kind.
     "shelf" => keyed Shelves,
     /// Sums balances by id.

@@ -8,7 +8,9 @@ mod flow;
 mod functions;
 mod graph;
 mod inputs;
+mod late;
 mod order;
+mod sides;
 mod sinks;
 mod ttl;
 

@@ -42,6 +42,7 @@ mod parse;
 mod problem;
 pub mod reference;
 mod settings;
+mod sides;
 mod spec;
 mod suggest;
 mod types;

@@ -1,7 +1,6 @@
 //! Reads one source, function or sink of a job file.
 
-use super::generator;
-use super::keys;
+use super::{generator, keys, sides};
 use super::problem::{Problem, Problems};
 use super::settings::{
     EVERY_ROWS, EVERY_ROWS_DEFAULT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
@@ -176,6 +175,7 @@ pub(super) fn function(name: Spanned<String>, node: &Node, problems: &mut Proble
         function: None,
         inputs: Vec::new(),
         key: None,
+        key_right: None,
         on_error: OnError::default(),
         parallelism: None,
         config: Vec::new(),
@@ -186,8 +186,8 @@ pub(super) fn function(name: Spanned<String>, node: &Node, problems: &mut Proble
     };
     spec.module = walk.required("module", text);
     spec.function = walk.optional("function", text);
-    spec.inputs = inputs(&mut walk);
-    spec.key = walk.optional("key", names);
+    spec.inputs = sides::inputs(&mut walk);
+    (spec.key, spec.key_right) = sides::keys(&mut walk);
     spec.on_error = walk.optional("on_error", one_of(ON_ERROR)).map(|o| o.value).unwrap_or_default();
     spec.parallelism = walk.optional("parallelism", parallelism);
     spec.config = config(&mut walk);

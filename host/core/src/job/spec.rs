@@ -5,7 +5,7 @@
 
 use super::problem::Problems;
 use crate::limits::Limits;
-use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
+use crate::plan::{Format, OnError, Side, SinkConnector, SourceConnector};
 use core::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -105,7 +105,10 @@ pub struct FunctionSpec {
     pub module: Option<Spanned<String>>,
     pub function: Option<Spanned<String>>,
     pub inputs: Vec<InputSpec>,
+    /// Of the left input, which is the only one of most functions.
     pub key: Option<Spanned<Vec<Spanned<String>>>>,
+    /// Of the right input, when `key` is given for each input.
+    pub key_right: Option<Spanned<Vec<Spanned<String>>>>,
     pub on_error: OnError,
     pub parallelism: Option<Spanned<u16>>,
     pub config: Vec<SettingSpec>,
@@ -131,6 +134,8 @@ pub struct SinkSpec {
 pub struct InputSpec {
     pub operator: String,
     pub output: Option<String>,
+    /// Which input of the reader it belongs to.
+    pub side: Side,
     pub span: Span,
 }
 

@@ -5,6 +5,7 @@ use super::spec::{InputSpec, Scalar, Span, Spanned};
 use super::suggest::{did_you_mean, list};
 use super::walk::Fault;
 use super::yaml::{Node, Value};
+use crate::plan::Side;
 use crate::units::{UnitError, format_duration, format_size, parse_duration, parse_size, shortened};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -142,5 +143,5 @@ pub(super) fn input(text: &str, span: Span) -> InputSpec {
         Some((operator, output)) => (operator, Some(output.to_owned())),
         None => (text, None),
     };
-    InputSpec { operator: operator.to_owned(), output, span }
+    InputSpec { operator: operator.to_owned(), output, side: Side::Left, span }
 }

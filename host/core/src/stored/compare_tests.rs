@@ -1,7 +1,7 @@
 use super::*;
 use crate::stored::VersionRecord;
 use std::convert::Infallible;
-use wasmill_abi::manifest::{FunctionKind, OlderValues, SlotKind};
+use wasmill_abi::manifest::{FunctionKind, LateRows, OlderValues, SlotKind};
 use wasmill_abi::{Field, Type};
 
 fn fields(names: &[(&str, Shape)]) -> Shape {
@@ -19,7 +19,8 @@ fn slot(name: &str, version: u32, shape: Shape, older: &[(u32, Shape)]) -> Slot 
 fn function(slots: Vec<Slot>) -> Function {
     let kind = FunctionKind::Keyed { key: key(&["k"]), slots };
     let (name, doc) = ("count".to_owned(), String::new());
-    Function { name, doc, kind, input: Schema::default(), outputs: vec![], config: vec![], metrics: vec![] }
+    let (input, late) = (Schema::default(), LateRows::Handled);
+    Function { name, doc, kind, input, right: None, outputs: vec![], late, config: vec![], metrics: vec![] }
 }
 
 fn key(names: &[&str]) -> Schema {

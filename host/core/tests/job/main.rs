@@ -10,6 +10,7 @@ mod mutations;
 mod plans;
 mod reference;
 mod resolve;
+mod sides;
 mod support;
 mod syntax;
 mod yaml_to_json;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, Output, Slot, SlotKind,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot,
+    SlotKind,
 };
 use wasmill_abi::{Field, Schema, Type};
 use wasmill_core::job::{self, Overrides};
@@ -53,6 +54,8 @@ fn clean() -> Function {
             setting("ratio", Type::F32, None, true),
             setting("bytes", Type::U64, None, true),
         ],
+        right: None,
+        late: LateRows::Handled,
         metrics: vec![Metric { name: "dropped".into(), kind: MetricKind::Counter }],
     }
 }
@@ -65,6 +68,8 @@ fn hourly() -> Function {
         input: schema("delay: int32"),
         outputs: vec![output("totals", "origin: string, hour: timestamp, flights: uint32, delay: int64")],
         config: Vec::new(),
+        right: None,
+        late: LateRows::Handled,
         metrics: Vec::new(),
     }
 }
@@ -91,6 +96,24 @@ fn notify() -> Function {
     }
 }
 
+/// A keyed function with two inputs whose late rows leave it.
+fn matched() -> Function {
+    Function {
+        name: "matched".into(),
+        kind: keyed("id: uint64"),
+        input: schema("cents: int64, at: timestamp"),
+        right: Some(schema("cents: int64")),
+        late: LateRows::Leave,
+        outputs: vec![output("out", "id: uint64")],
+        ..hourly()
+    }
+}
+
+/// A keyed function of one input whose late rows leave it.
+fn gate() -> Function {
+    Function { name: "gate".into(), right: None, ..matched() }
+}
+
 pub fn manifests() -> BTreeMap<String, Manifest> {
     let manifest = |name: &str, functions| Manifest {
         name: name.into(),
@@ -101,6 +124,7 @@ pub fn manifests() -> BTreeMap<String, Manifest> {
     BTreeMap::from([
         ("flights".to_owned(), manifest("flights", vec![clean(), hourly(), routes(), notify()])),
         ("single".to_owned(), manifest("single", vec![notify()])),
+        ("shop".to_owned(), manifest("shop", vec![matched(), gate()])),
     ])
 }
 

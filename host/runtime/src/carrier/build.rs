@@ -13,7 +13,7 @@ use crate::connect::{self, SourceOptions, SourceReader};
 use crate::exchange::{self, CHANNEL_MESSAGES, Message, Outlet};
 use crate::fragment::caution::Caution;
 use crate::fragment::dead_letters::DeadLetters;
-use crate::fragment::function::{FunctionOperator, Meter};
+use crate::fragment::function::{FunctionOperator, Inputs, Meter};
 use crate::fragment::guest::Guest;
 use crate::fragment::sink::SinkOperator;
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
@@ -27,7 +27,7 @@ use wasmill_abi::hash;
 use wasmill_abi::open::OpenContext;
 use wasmill_core::align::Alignment;
 use wasmill_core::limits::Limits;
-use wasmill_core::plan::{self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route};
+use wasmill_core::plan::{self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route, Side};
 
 /// All subtasks of a job, ready to run, with the names of their threads.
 pub struct Built {
@@ -36,12 +36,15 @@ pub struct Built {
 }
 
 /// The channels of all edges between fragments, taken out by the subtasks that use them.
+#[derive(Default)]
 struct Wiring {
     /// By fragment and subtask.
     outlets: BTreeMap<(usize, u16), Vec<Outlet>>,
     inlets: BTreeMap<(usize, u16), Vec<Receiver<Message>>>,
     /// The fragment and subtask at the other end of each inlet.
     senders: BTreeMap<(usize, u16), Vec<(usize, u16)>>,
+    /// The side of each inlet.
+    sides: BTreeMap<(usize, u16), Vec<Side>>,
     /// For each operator and output, the edges that leave its fragment, as positions of outlets.
     edges: BTreeMap<(usize, usize), Vec<usize>>,
 }
@@ -114,9 +117,10 @@ pub fn subtasks(
                 let senders = wiring.senders.remove(&(f, subtask)).unwrap_or_default();
                 let without_rows = senders.iter().enumerate().filter(|(_, sender)| silent.contains(sender));
                 without_rows.for_each(|(inlet, _)| alignment.expect_no_rows(inlet));
+                let sides = wiring.sides.remove(&(f, subtask)).unwrap_or_default();
                 let committed = committed.clone();
                 let seen_committed = builder.epoch - 1;
-                let subtask = ChannelSubtask { worker, inlets, alignment, committed, seen_committed, fired: false };
+                let subtask = ChannelSubtask { worker, inlets, sides, alignment, committed, seen_committed, fired: false };
                 built.channels.push((name, subtask));
             }
         }
@@ -127,7 +131,7 @@ pub fn subtasks(
 /// Lays a channel for every edge that leaves a fragment.
 fn wire(plan: &Plan, measures: &Measures) -> Wiring {
     let mut wiring =
-        Wiring { outlets: BTreeMap::new(), inlets: BTreeMap::new(), senders: BTreeMap::new(), edges: BTreeMap::new() };
+        Wiring::default();
     for operator in &plan.operators {
         for input in operator.inputs.iter().filter(|i| i.route != Route::Local) {
             let sender = &plan.operators[input.from.0];
@@ -143,7 +147,10 @@ fn wire(plan: &Plan, measures: &Measures) -> Wiring {
             for (subtask, receivers) in rx.into_iter().enumerate() {
                 wiring.inlets.entry((to, subtask as u16)).or_default().extend(receivers);
                 let senders = (0..sender.parallelism).map(|s| (from, s));
-                wiring.senders.entry((to, subtask as u16)).or_default().extend(senders);
+                let at = (to, subtask as u16);
+                wiring.senders.entry(at).or_default().extend(senders);
+                let sides = (0..sender.parallelism).map(|_| input.side);
+                wiring.sides.entry(at).or_default().extend(sides);
             }
         }
     }
@@ -249,10 +256,14 @@ impl Builder<'_, '_> {
             guest_log(&self.plan.job, &operator.name, subtask, self.limits.log_lines_per_second, meter.cell.clone());
         let guest = Guest::open(factory.clone(), open, self.limits.clone(), log)
             .map_err(|e| RunError::Open { operator: operator.name.clone(), source: Box::new(e) })?;
-        let input = &operator.inputs[0];
-        let schema = self.plan.operators[input.from.0].outputs[input.output].schema.clone();
+        let schema = |side| {
+            let input = operator.inputs.iter().find(|i| i.side == side)?;
+            Some(self.plan.operators[input.from.0].outputs[input.output].schema.clone())
+        };
+        let left = schema(Side::Left).ok_or_else(|| RunError::Bug(format!("{} reads nothing", operator.name)))?;
+        let inputs = Inputs { left, right: schema(Side::Right) };
         let seed = u64::from(hash::hash32(operator.name.as_bytes())) << 16 | u64::from(subtask);
-        let function = FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, meter);
+        let function = FunctionOperator::new(operator, call.clone(), inputs, guest, self.limits.clone(), seed, meter);
         let caution = self.opened.starts.careful().map(|careful| careful as Arc<dyn Caution>);
         Ok(function.with_caution(caution))
     }

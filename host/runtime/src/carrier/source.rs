@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use wasmill_abi::Schema;
 use wasmill_core::align::END_OF_TIME;
+use wasmill_core::plan::Side;
 
 /// The head of a fragment that begins with a source.
 pub struct SourceSubtask {
@@ -167,7 +168,7 @@ impl SourceSubtask {
             self.worker.cell.event_time.raise(*time);
         }
         rows.dead.iter().for_each(|line| self.worker.fragment.dead_line(&self.operator, line));
-        Ok(self.worker.fragment.rows(rows.batch, &mut self.worker.outlets)?)
+        Ok(self.worker.fragment.rows(Side::Left, rows.batch, &mut self.worker.outlets)?)
     }
 }
 

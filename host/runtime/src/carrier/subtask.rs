@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use wasmill_abi::frame::NO_WATERMARK;
 use wasmill_core::align::{Alignment, END_OF_TIME, ProtocolError};
+use wasmill_core::plan::Side;
 
 /// What every kind of subtask has: its fragment, its outlets, and its way to the coordinator.
 pub struct Worker {
@@ -124,6 +125,8 @@ impl Worker {
 pub struct ChannelSubtask {
     pub worker: Worker,
     pub inlets: Vec<Receiver<Message>>,
+    /// Which input of the head each inlet belongs to.
+    pub sides: Vec<Side>,
     pub alignment: Alignment,
     pub committed: Arc<AtomicU64>,
     pub seen_committed: u64,
@@ -206,7 +209,7 @@ impl ChannelSubtask {
         let risen = match message {
             Message::Rows(batch) => {
                 self.alignment.rows(input).map_err(bug)?;
-                self.worker.fragment.rows(batch, &mut self.worker.outlets)?;
+                self.worker.fragment.rows(self.sides[input], batch, &mut self.worker.outlets)?;
                 None
             }
             Message::Watermark(watermark) => self.alignment.watermark_of(input, watermark).map_err(bug)?,

@@ -11,13 +11,24 @@ use std::sync::Arc;
 use wasmill_abi::effects::TimerFamily;
 use wasmill_abi::manifest::{Slot, SlotKind};
 use wasmill_abi::{DecodeError, hash};
-use wasmill_core::plan::FunctionCall;
+use wasmill_core::plan::{FunctionCall, Side};
 
 /// What one batch of work consists of.
 #[derive(Clone, Copy)]
 pub enum Work<'w> {
-    Rows(&'w Batch),
+    /// Rows of one input.
+    Rows(Side, &'w Batch),
     Timers(TimerFamily, &'w DueTimers),
+}
+
+impl Work<'_> {
+    /// The input that rows belong to.
+    pub fn side(&self) -> Side {
+        match self {
+            Work::Rows(side, _) => *side,
+            Work::Timers(..) => Side::Left,
+        }
+    }
 }
 
 /// Why there is no frame.
@@ -82,13 +93,13 @@ impl Frames {
     ) -> Result<u32, FrameError> {
         let buffer = std::mem::take(&mut self.frame);
         let (frame, keys) = match (work, state) {
-            (Work::Rows(batch), None) => {
+            (Work::Rows(_, batch), None) => {
                 let mut laps = self.cell.laps();
                 let frame = data_frame(buffer, info, &call.function.input, &call.columns, batch, range, None)?;
                 laps.lap(Activity::Boundary);
                 (frame, 0)
             }
-            (Work::Rows(batch), Some(state)) => self.keyed(buffer, call, info, batch, range, state)?,
+            (Work::Rows(_, batch), Some(state)) => self.keyed(buffer, call, info, batch, range, state)?,
             (Work::Timers(family, due), Some(state)) => self.timers(buffer, call, info, (family, due), range, state)?,
             (Work::Timers(..), None) => unreachable!("only functions with state have timers"),
         };
@@ -115,7 +126,8 @@ impl Frames {
         self.row_key.clear();
         self.row_key.reserve(range.len());
         let mut sink = Grouping { grouper: &mut self.grouper, row_key: &mut self.row_key };
-        self.row_keys.each(&batch.columns, &call.key, &call.key_types, range.clone(), &mut sink);
+        let key_columns = call.key_of(info.side);
+        self.row_keys.each(&batch.columns, key_columns, &call.key_types, range.clone(), &mut sink);
         state.load(self.grouper.keys())?;
         state.begin(self.grouper.keys(), clock(info));
         let keys = self.grouper.keys().len();
@@ -125,11 +137,12 @@ impl Frames {
         let section = KeySection {
             schema: call.function.key().expect("keyed functions have keys"),
             keys,
-            columns: KeyColumns::FirstRows { rows: self.grouper.first_rows(), columns: &call.key },
+            columns: KeyColumns::FirstRows { rows: self.grouper.first_rows(), columns: key_columns },
             row_key: &self.row_key,
             state: &values,
         };
-        let frame = data_frame(buffer, info, &call.function.input, &call.columns, batch, range, Some(&section))?;
+        let (schema, columns) = call.reads(info.side);
+        let frame = data_frame(buffer, info, schema, columns, batch, range, Some(&section))?;
         laps.lap(Activity::Boundary);
         Ok((frame, keys as u32))
     }

@@ -6,6 +6,7 @@ use super::dead_letters::{self, DeadLetters, LetterId, NO_POSITION, Reason, RowO
 use super::frames::{FrameError, Frames, Work};
 use super::guest::Guest;
 use super::kept;
+use super::late::late_rows;
 use super::metrics::Metrics;
 use super::{Carrier, Emitted, FragmentError};
 use crate::batch::{Batch, Position};
@@ -22,7 +23,7 @@ use wasmill_abi::effects::TimerFamily;
 use wasmill_abi::{Schema, hash, key};
 use wasmill_core::bisect::{Bisection, Step};
 use wasmill_core::limits::Limits;
-use wasmill_core::plan::{FunctionCall, OnError, Operator};
+use wasmill_core::plan::{FunctionCall, OnError, Operator, Side};
 
 /// Waits between the tries of a call that failed for a passing reason.
 const TRANSIENT_WAITS: [Duration; 4] =
@@ -53,12 +54,29 @@ impl Meter {
     }
 }
 
+/// The schemas of the streams that a function reads.
+#[derive(Debug, Clone)]
+pub struct Inputs {
+    pub left: Schema,
+    /// For functions with two inputs.
+    pub right: Option<Schema>,
+}
+
+impl Inputs {
+    fn of(&self, side: Side) -> &Schema {
+        match (side, &self.right) {
+            (Side::Right, Some(right)) => right,
+            _ => &self.left,
+        }
+    }
+}
+
 /// One function in one subtask.
 pub struct FunctionOperator {
     name: String,
     call: FunctionCall,
-    /// The schema of the stream that comes in, and whether its rows have event times.
-    input: Schema,
+    /// The schemas of the streams that come in, and whether their rows have event times.
+    inputs: Inputs,
     event_time: bool,
     guest: Guest,
     effects: EffectsReader,
@@ -88,7 +106,7 @@ impl FunctionOperator {
     pub fn new(
         operator: &Operator,
         call: FunctionCall,
-        input: Schema,
+        inputs: Inputs,
         guest: Guest,
         limits: Arc<Limits>,
         seed: u64,
@@ -99,7 +117,7 @@ impl FunctionOperator {
             frames: Frames::new(call.function.slots(), meter.cell.clone()),
             name: operator.name.clone(),
             call,
-            input,
+            inputs,
             event_time: operator.event_time,
             guest,
             limits,
@@ -137,24 +155,30 @@ impl FunctionOperator {
         (0..due.len()).try_for_each(|i| self.refuse(Work::Timers(family, due), i, &reason, dead).map(drop))
     }
 
+    /// Counts rows of an output that nothing reads.
+    pub fn unread(&self, output: usize, rows: usize) {
+        self.meter.reported.unread(output, rows as u64);
+    }
+
     /// An epoch ended.
     pub fn epoch_ended(&mut self) {
         self.guest.epoch_ended();
     }
 
-    /// Runs the function over rows. `state` is there for keyed functions.
+    /// Runs the function over rows of one input. `state` is there for keyed functions.
     pub fn rows(
         &mut self,
+        side: Side,
         batch: &Batch,
         mut state: Option<&mut KeyedState>,
         mut call: Call<'_>,
         dead: &mut DeadLetters,
     ) -> Result<Vec<Emitted>, FragmentError> {
         let mut emitted = Vec::new();
-        let step = self.rows_per_call(batch);
+        let step = self.rows_per_call(side, batch);
         for start in (0..batch.rows()).step_by(step) {
             let range = start..(start + step).min(batch.rows());
-            self.work(Work::Rows(batch), range, state.as_deref_mut(), &mut call, dead, &mut emitted)?;
+            self.work(Work::Rows(side, batch), range, state.as_deref_mut(), &mut call, dead, &mut emitted)?;
         }
         Ok(emitted)
     }
@@ -174,9 +198,10 @@ impl FunctionOperator {
     }
 
     /// Rows that stay within the byte limit, judged by the batch's average row.
-    fn rows_per_call(&self, batch: &Batch) -> usize {
+    fn rows_per_call(&self, side: Side, batch: &Batch) -> usize {
+        let fields = &self.inputs.of(side).fields;
         let bytes: usize =
-            batch.columns.columns().iter().zip(&self.input.fields).map(|(c, f)| column_bytes(f, c.as_ref())).sum();
+            batch.columns.columns().iter().zip(fields).map(|(c, f)| column_bytes(f, c.as_ref())).sum();
         let average = (bytes / batch.rows().max(1)).max(1) as u64;
         let by_bytes = usize::try_from(self.limits.batch_bytes / average).unwrap_or(usize::MAX);
         by_bytes.clamp(1, self.batch_rows())
@@ -299,6 +324,7 @@ impl FunctionOperator {
             watermark: call.watermark,
             now: call.carrier.now(),
             seed: self.seed << 32 ^ call.epoch << 20 ^ self.calls,
+            side: work.side(),
         };
         let entries = state.as_ref().and_then(|state| state.entries());
         let keys = self.frames.build(&self.call, &info, work, range, state).map_err(|error| match error {
@@ -353,6 +379,12 @@ impl FunctionOperator {
             letters.extend(letter.map(|id| (id, reject.row)));
         }
         self.keep(letters, dead);
+        match work {
+            Work::Rows(side, batch) if !effects.late.is_empty() => {
+                emitted.push(late_rows(&self.call.function, side, batch, start, &effects.late));
+            }
+            Work::Rows(..) | Work::Timers(..) => {}
+        }
         effects.metrics.iter().for_each(|(metric, report)| self.meter.reported.report(*metric, *report));
         for rows in effects.rows {
             emitted.push(Emitted { output: rows.output, batch: carry(work, start, rows, self.event_time) });
@@ -387,7 +419,7 @@ impl FunctionOperator {
             }
             OnError::Fail => {
                 let what = match work {
-                    Work::Rows(_) => "a row",
+                    Work::Rows(..) => "a row",
                     Work::Timers(..) => "a timer",
                 };
                 return Err(self.stopped(format!(
@@ -397,7 +429,7 @@ impl FunctionOperator {
                 )));
             }
             OnError::DeadLetter => match work {
-                Work::Rows(batch) => Some(dead.row(&self.name, reason, &self.row_of(batch, index))),
+                Work::Rows(side, batch) => Some(dead.row(&self.name, reason, &self.row_of(side, batch, index))),
                 Work::Timers(family, due) => {
                     let key = key::decode(&self.call.key_types, due.keys().key(index));
                     let family = match family {
@@ -411,9 +443,9 @@ impl FunctionOperator {
         Ok(letter)
     }
 
-    fn row_of(&self, batch: &Batch, index: usize) -> RowOf<'_> {
+    fn row_of(&self, side: Side, batch: &Batch, index: usize) -> RowOf<'_> {
         RowOf {
-            schema: &self.input,
+            schema: self.inputs.of(side),
             columns: batch.columns.slice(index, 1),
             position: batch.positions[index],
             event_time: batch.event_time.as_ref().map(|t| t[index]),
@@ -446,7 +478,7 @@ fn reason_of(error: &CallError) -> Reason {
 fn carry(work: Work<'_>, start: usize, rows: OutputRows, event_time: bool) -> Batch {
     let OutputRows { columns, origins, .. } = rows;
     match work {
-        Work::Rows(batch) => Batch {
+        Work::Rows(_, batch) => Batch {
             event_time: batch.event_time.as_ref().map(|times| origin_values(times, start, &columns, origins.as_ref())),
             positions: origin_values(&batch.positions, start, &columns, origins.as_ref()),
             columns,

@@ -10,6 +10,7 @@ pub mod function;
 pub mod guest;
 pub mod kept;
 pub mod keys;
+mod late;
 pub mod metrics;
 pub mod sink;
 mod state_calls;
@@ -25,6 +26,7 @@ use sink::SinkOperator;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmill_abi::effects::TimerFamily;
+use wasmill_core::plan::Side;
 
 /// What a fragment needs from whoever runs it.
 pub trait Carrier {
@@ -124,9 +126,9 @@ impl Fragment {
         Self { nodes, state, dead, due: DueTimers::new(), epoch, watermark, counts: Counts::default() }
     }
 
-    /// Rows for the head.
-    pub fn rows(&mut self, batch: Batch, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
-        self.node(0, batch, carrier)
+    /// Rows for the head, of one of its inputs.
+    pub fn rows(&mut self, side: Side, batch: Batch, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
+        self.node(0, side, batch, carrier)
     }
 
     /// Records a line that no row came of.
@@ -173,7 +175,13 @@ impl Fragment {
         Ok(())
     }
 
-    fn node(&mut self, node: usize, batch: Batch, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
+    fn node(
+        &mut self,
+        node: usize,
+        side: Side,
+        batch: Batch,
+        carrier: &mut dyn Carrier,
+    ) -> Result<(), FragmentError> {
         if batch.rows() == 0 {
             return Ok(());
         }
@@ -189,7 +197,7 @@ impl Fragment {
             Operator::Function(function) => {
                 let state = if node == 0 { self.state.as_mut() } else { None };
                 let call = function::Call { epoch: self.epoch, watermark: self.watermark, carrier: &mut *carrier };
-                function.rows(&batch, state, call, &mut self.dead)?
+                function.rows(side, &batch, state, call, &mut self.dead)?
             }
         };
         self.deliver(node, emitted, carrier)
@@ -198,9 +206,13 @@ impl Fragment {
     fn deliver(&mut self, node: usize, emitted: Vec<Emitted>, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
         for Emitted { output, batch } in emitted {
             self.nodes[node].cell.rows_out.add(batch.rows() as u64);
+            if let ([], Operator::Function(function)) = (&*self.nodes[node].edges[output], &self.nodes[node].operator) {
+                function.unread(output, batch.rows());
+            }
             for i in 0..self.nodes[node].edges[output].len() {
                 match self.nodes[node].edges[output][i] {
-                    Edge::Node(next) => self.node(next, batch.clone(), carrier)?,
+                    // Functions with two inputs read by key, so they are heads.
+                    Edge::Node(next) => self.node(next, Side::Left, batch.clone(), carrier)?,
                     Edge::Outlet(outlet) => carrier.send(outlet, batch.clone())?,
                 }
             }

@@ -10,7 +10,7 @@ use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::SchemaRef;
 use std::ops::Range;
 use wasmill_abi::effects::{Bounds, Effect, EntryChange, TimerChange, read};
-use wasmill_abi::manifest::{Function, Slot, SlotKind};
+use wasmill_abi::manifest::{Function, LateRows, Slot, SlotKind};
 use wasmill_abi::{DecodeError, Schema};
 
 /// Rows that one call may emit, over all outputs: rows without columns take no bytes.
@@ -25,6 +25,8 @@ pub struct EffectsReader {
     arrow: Vec<SchemaRef>,
     slots: Vec<Slot>,
     metrics: u16,
+    /// Whether the function may call rows late.
+    late: LateRows,
 }
 
 /// All effects of one call, in the order in which the guest asked for them.
@@ -35,6 +37,8 @@ pub struct Effects {
     entries: Vec<EntryRecord>,
     pub timers: Vec<TimerChange>,
     pub rejects: Vec<Reject>,
+    /// Input rows that came too late.
+    pub late: Vec<u32>,
     /// The metric and its eight bytes; the manifest says whether they count or set.
     pub metrics: Vec<(u16, [u8; 8])>,
 }
@@ -101,7 +105,8 @@ impl EffectsReader {
         let schemas: Vec<Schema> = function.outputs.iter().map(|o| o.schema.clone()).collect();
         let arrow = schemas.iter().map(to_arrow).collect();
         let count = |n: usize| u16::try_from(n).expect("a manifest holds at most 256 of each");
-        Self { schemas, arrow, slots: function.slots().to_vec(), metrics: count(function.metrics.len()) }
+        let (slots, metrics) = (function.slots().to_vec(), count(function.metrics.len()));
+        Self { schemas, arrow, slots, metrics, late: function.late }
     }
 
     /// Reads the effects of a call with so many rows (or timers) and distinct keys.
@@ -173,6 +178,11 @@ impl EffectsReader {
                 let message = message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)].to_owned();
                 effects.rejects.push(Reject { row, code, message });
             }
+            Effect::Late(_) if self.late == LateRows::Handled => {
+                let problem = "late rows, though the manifest declares none";
+                return Err(DecodeError::new("effects", problem));
+            }
+            Effect::Late(rows) => effects.late.extend(rows),
             Effect::Metric { metric, payload } => effects.metrics.push((metric, payload)),
         }
         Ok(())
@@ -205,6 +215,7 @@ impl Effects {
             && self.entries.is_empty()
             && self.timers.is_empty()
             && self.rejects.is_empty()
+            && self.late.is_empty()
             && self.metrics.is_empty()
     }
 }

@@ -11,6 +11,7 @@ use wasmill_abi::block::BlockWriter;
 use wasmill_abi::frame::{FrameWriter, Header, Kind, Tag};
 use wasmill_abi::key::{Value, decode};
 use wasmill_abi::{DecodeError, Schema, Type};
+use wasmill_core::plan::Side;
 
 /// What every frame says beside its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct CallInfo {
     pub now: i64,
     /// The guest's only randomness.
     pub seed: u64,
+    /// The input that the rows of a data frame belong to.
+    pub side: Side,
 }
 
 /// Byte strings in one buffer: string i is `bytes[offsets[i]..offsets[i + 1]]`.
@@ -100,7 +103,11 @@ pub fn data_frame(
 ) -> Result<Vec<u8>, DecodeError> {
     assert_eq!(input.fields.len(), columns.len(), "every column of the input is fed");
     let keys = keyed.map(|section| key_arrays(section, Some((batch, rows.start)))).transpose()?;
-    let header = header(info, Kind::Data, rows.len(), keyed, 0);
+    let kind = match info.side {
+        Side::Left => Kind::Data,
+        Side::Right => Kind::Right,
+    };
+    let header = header(info, kind, rows.len(), keyed, 0);
     let sections = 1 + usize::from(batch.event_time.is_some()) + keyed.map_or(0, |k| 2 + k.state.len());
     let mut frame = FrameWriter::new(buffer, &header, sections);
     frame.block(Tag::Columns, 0, rows.len(), BlockWriter::buffers_of(input), |block| {

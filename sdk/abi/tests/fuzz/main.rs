@@ -147,7 +147,7 @@ fn check_frame(input: &[u8]) -> Result<(), DecodeError> {
         again.block(Tag::State, i as u16, slot.rows, 3, |b| put(slot, b));
     }
     match header.kind {
-        Kind::Data => {
+        Kind::Data | Kind::Right => {
             let columns = frame.columns(&every)?;
             assert_eq!(columns.rows, header.rows as usize);
             check_block(input, &every, &columns);
@@ -227,6 +227,7 @@ fn check_effects(input: &[u8]) -> Result<(), DecodeError> {
                 assert!(row < 3);
             }
             Effect::Metric { metric, .. } => assert!(metric < 2),
+            Effect::Late(rows) => assert!(rows.iter().all(|row| *row < 3) && rows.is_sorted()),
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use wasmill_abi::block::BlockWriter;
 use wasmill_abi::effects::{EffectsWriter, EntryChange, TimerChange, TimerFamily};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
     SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
@@ -90,7 +90,12 @@ pub fn frames() -> Vec<Vec<u8>> {
     timers.u32s(Tag::TimerKey, [1, 0]);
     timers.bytes(Tag::TimerFamily, &[0, 1]);
     keyed(&mut timers);
-    vec![rows.finish(), timers.finish()]
+    let mut right = FrameWriter::new(Vec::new(), &header(Kind::Right, 3, 0), 6);
+    right.block(Tag::Columns, 0, 3, BlockWriter::buffers_of(&everything()), |b| columns(&everything(), 3, b));
+    right.i64s(Tag::EventTime, [1, -2, 3]);
+    keyed(&mut right);
+    right.u32s(Tag::RowKey, [1, 1, 0]);
+    vec![rows.finish(), timers.finish(), right.finish()]
 }
 
 /// Chunks for the outputs [`everything`] and [`key_schema`], two values, a map, a sum and two metrics.
@@ -117,6 +122,7 @@ pub fn effects() -> Vec<Vec<u8>> {
         TimerChange { time: 5, key: 1, family: TimerFamily::Processing, delete: true },
     ]);
     all.reject(2, 7, "größer");
+    all.late(&[0, 2]);
     all.counter(0, 3);
     all.gauge(1, -0.5);
     let mut small = EffectsWriter::new();
@@ -175,6 +181,8 @@ pub fn manifests() -> Vec<Vec<u8>> {
             setting("c", Type::Utf8, Some(ConfigValue::from("text")), false),
             setting("d", Type::Bool, None, true),
         ],
+        right: None,
+        late: LateRows::Handled,
         metrics: vec![
             Metric { name: "m".to_owned(), kind: MetricKind::Counter },
             Metric { name: "n".to_owned(), kind: MetricKind::Gauge },
@@ -182,13 +190,14 @@ pub fn manifests() -> Vec<Vec<u8>> {
     };
     let mut map = Function { name: "map".to_owned(), kind: FunctionKind::Map, ..keyed.clone() };
     map.input = key_schema();
+    let two = Function { name: "two".to_owned(), right: Some(key_schema()), late: LateRows::Leave, ..keyed.clone() };
     let named = |functions| Manifest {
         name: "crate".to_owned(),
         version: "1.2.3".to_owned(),
         sdk: "sdk 0".to_owned(),
         functions,
     };
-    vec![named(vec![keyed, map.clone()]).encode(), named(vec![map]).encode()]
+    vec![named(vec![keyed, map.clone(), two]).encode(), named(vec![map]).encode()]
 }
 
 pub fn opens() -> Vec<Vec<u8>> {

@@ -3,7 +3,7 @@
 use super::Overrides;
 use super::flow::Flow;
 use super::graph::Graph;
-use crate::plan::{Fragment, FragmentIndex, Input, Operator, OperatorIndex, OperatorKind, Plan, Route};
+use crate::plan::{Fragment, FragmentIndex, Input, Operator, OperatorIndex, OperatorKind, Plan, Route, Side};
 
 /// `kinds` and `flows` by position in the graph. `None` when a part of the job is unknown.
 pub(super) fn plan(
@@ -62,14 +62,15 @@ fn inputs(
 ) -> Option<Vec<Input>> {
     let edges = &graph.ops[op].edges;
     let alone = edges.len() == 1;
-    let route = |from: usize| match kind {
+    let route = |from: usize, side: Side| match kind {
         // The members of a union have the same columns, so the positions hold for each sender.
-        OperatorKind::Function(call) if call.is_keyed() => Route::ByKey { columns: call.key.clone() },
+        OperatorKind::Function(call) if call.is_keyed() => Route::ByKey { columns: call.key_of(side).to_vec() },
         _ if alone && flows[from].parallelism == flows[op].parallelism => Route::Local,
         _ => Route::Forward,
     };
     let input = |edge: &super::graph::Edge<'_>| {
-        Some(Input { from: positions[edge.from], output: edge.output?, route: route(edge.from) })
+        let side = edge.written.side;
+        Some(Input { from: positions[edge.from], output: edge.output?, side, route: route(edge.from, side) })
     };
     edges.iter().map(input).collect()
 }

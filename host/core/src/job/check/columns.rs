@@ -4,10 +4,11 @@
 use super::config;
 use super::graph::{Edge, Graph, Part};
 use super::inputs::shortened_schema;
+use super::sides;
 use crate::job::problem::{Problem, Problems};
 use crate::job::spec::{FunctionSpec, InputSpec, SourceSpec, Span, Spanned};
 use crate::job::suggest::{did_you_mean, list};
-use crate::plan::{EventTime, Format, FunctionCall, OperatorKind, Sink, Source};
+use crate::plan::{EventTime, Format, FunctionCall, OperatorKind, RightInput, Side, Sink, Source};
 use crate::units::shortened;
 use wasmill_abi::manifest::Function;
 use wasmill_abi::{Field, Schema, Type};
@@ -18,12 +19,13 @@ pub(super) fn bind(graph: &Graph<'_>, op: usize, problems: &mut Problems) -> Opt
         Part::Source(spec) => source(spec, problems).map(OperatorKind::Source),
         Part::Function(spec) => {
             let function = graph.ops[op].function?;
-            let call = call(spec, function, graph.input(op), problems)?;
+            let inputs = [Side::Left, Side::Right].map(|side| graph.input(op, side));
+            let call = call(spec, function, inputs, problems)?;
             Some(OperatorKind::Function(Box::new(call)))
         }
         Part::Sink(spec) => {
             let connector = spec.connector.as_ref()?.value.clone();
-            let (edge, schema) = graph.input(op)?;
+            let (edge, schema) = graph.input(op, Side::Left)?;
             let format = spec.format.unwrap_or(Format::Ndjson);
             flat_enough(&format!("sink `{}`", spec.name.value), format, schema, edge.written.span, problems)?;
             Some(OperatorKind::Sink(Sink { connector, format, schema: schema.clone() }))
@@ -95,36 +97,47 @@ fn unknown_column(what: &str, column: &Spanned<String>, schema: &Schema) -> Prob
 fn call(
     spec: &FunctionSpec,
     function: &Function,
-    input: Option<(&Edge<'_>, &Schema)>,
+    [left, right]: [Option<(&Edge<'_>, &Schema)>; 2],
     problems: &mut Problems,
 ) -> Option<FunctionCall> {
     let config = config::check(spec, function, problems);
-    let columns = input.and_then(|(edge, schema)| columns(spec, function, edge, schema, problems));
-    let key = key(spec, function, input, problems);
-    let (_, schema) = input?;
-    let key = key?;
+    sides::check(spec, function, problems)?;
+    let mut read = |fields, (edge, schema)| columns(spec, fields, edge, schema, problems);
+    let columns = left.and_then(|input| read(&function.input, input));
+    let right_columns = function.right.as_ref().map(|fields| right.and_then(|input| read(fields, input)));
+    let key_of_left = key(spec, spec.key.as_ref(), function, left, problems);
+    // One list of names is the key of both inputs.
+    let written = spec.key_right.as_ref().or(spec.key.as_ref());
+    let key_of_right = function.right.as_ref().map(|_| written.and_then(|_| key(spec, written, function, right, problems)));
+    let (_, schema) = left?;
+    let key = key_of_left?;
+    let right = match (right_columns, key_of_right) {
+        (Some(columns), Some(key)) => Some(RightInput { columns: columns?, key: key? }),
+        _ => None,
+    };
     Some(FunctionCall {
         module: spec.module.as_ref()?.value.clone(),
         function: function.clone(),
         columns: columns?,
         key_types: key.iter().map(|&column| schema.fields[column].ty).collect(),
         key,
+        right,
         config: config?,
         on_error: spec.on_error,
     })
 }
 
-/// For each field of the function's input, the column that holds it.
+/// For each field that the function reads of an input, the column that holds it.
 fn columns(
     spec: &FunctionSpec,
-    function: &Function,
+    fields: &Schema,
     edge: &Edge<'_>,
     schema: &Schema,
     problems: &mut Problems,
 ) -> Option<Vec<usize>> {
     let (reader, from) = (&spec.name.value, edge.written);
-    let mut found = Vec::with_capacity(function.input.fields.len());
-    for field in &function.input.fields {
+    let mut found = Vec::with_capacity(fields.fields.len());
+    for field in &fields.fields {
         let Some(i) = schema.index_of(&field.name) else {
             let columns = shortened_schema(schema);
             let message = format!("function `{reader}` needs the column `{field}`, but `{from}` has only ({columns})");
@@ -139,7 +152,7 @@ fn columns(
             Err(problem) => problems.push(problem),
         }
     }
-    (found.len() == function.input.fields.len()).then_some(found)
+    (found.len() == fields.fields.len()).then_some(found)
 }
 
 /// Whether values of `column` can be read as `field`.
@@ -156,15 +169,16 @@ fn fits(what: &str, field: &Field, column: &Field, from: &InputSpec, span: Span)
     Ok(())
 }
 
-/// The key's columns in the input; empty for functions without keys.
+/// The key's columns in an input; empty for functions without keys.
 fn key(
     spec: &FunctionSpec,
+    written: Option<&Spanned<Vec<Spanned<String>>>>,
     function: &Function,
     input: Option<(&Edge<'_>, &Schema)>,
     problems: &mut Problems,
 ) -> Option<Vec<usize>> {
     let (name, callee) = (&spec.name, &function.name);
-    let (schema, written) = match (function.key(), &spec.key) {
+    let (schema, written) = match (function.key(), written) {
         (Some(schema), Some(written)) => (schema, written),
         (None, None) => return Some(Vec::new()),
         (None, Some(written)) => {

@@ -1,10 +1,10 @@
 //! Finds the function of the manifest that each function operator calls.
 
 use super::graph::{Graph, Part};
+use super::late;
 use crate::job::problem::{Problem, Problems};
 use crate::job::spec::{FunctionSpec, JobSpec, Spanned};
 use crate::job::suggest::{did_you_mean, list};
-use crate::plan::Output;
 use crate::units::shortened;
 use std::collections::BTreeMap;
 use wasmill_abi::manifest::{Function, Manifest};
@@ -21,8 +21,7 @@ pub(super) fn resolve<'a>(graph: &mut Graph<'a>, manifests: &'a BTreeMap<String,
             Some(name) => named(manifest, module, name, problems),
             None => unnamed(manifest, module, spec, problems),
         };
-        let output = |o: &wasmill_abi::manifest::Output| Output { name: o.name.clone(), schema: o.schema.clone() };
-        op.outputs = op.function.map(|f| f.outputs.iter().map(output).collect());
+        op.outputs = op.function.map(late::outputs);
     }
 }
 

@@ -2,8 +2,8 @@
 //! Unknown is not wrong: a part that is absent was reported before, and is not reported again.
 
 use crate::job::spec::{FunctionSpec, InputSpec, JobSpec, SinkSpec, SourceSpec, Spanned};
-use crate::plan::Output;
-use std::collections::BTreeMap;
+use crate::plan::{Output, Side};
+use std::collections::{BTreeMap, BTreeSet};
 use wasmill_abi::Schema;
 use wasmill_abi::manifest::Function;
 
@@ -40,6 +40,8 @@ pub(super) struct Graph<'a> {
     pub spec: &'a JobSpec,
     pub ops: Vec<Op<'a>>,
     pub by_name: BTreeMap<&'a str, usize>,
+    /// Operators and outputs of theirs whose columns are not known.
+    pub unknown: BTreeSet<(usize, usize)>,
 }
 
 impl<'a> Op<'a> {
@@ -87,16 +89,17 @@ impl<'a> Graph<'a> {
         for (i, op) in ops.iter().enumerate() {
             by_name.entry(op.name().value.as_str()).or_insert(i);
         }
-        Self { spec, ops, by_name }
+        Self { spec, ops, by_name, unknown: BTreeSet::new() }
     }
 
     /// The columns that an edge carries, when they are known.
     pub fn schema(&self, edge: &Edge<'_>) -> Option<&Schema> {
-        Some(&self.ops[edge.from].outputs.as_ref()?[edge.output?].schema)
+        let output = edge.output.filter(|output| !self.unknown.contains(&(edge.from, *output)))?;
+        Some(&self.ops[edge.from].outputs.as_ref()?[output].schema)
     }
 
-    /// The columns that an operator reads, with where they come from.
-    pub fn input(&self, op: usize) -> Option<(&Edge<'a>, &Schema)> {
-        self.ops[op].edges.iter().find_map(|edge| Some((edge, self.schema(edge)?)))
+    /// The columns of one of an operator's inputs, with where they come from.
+    pub fn input(&self, op: usize, side: Side) -> Option<(&Edge<'a>, &Schema)> {
+        self.ops[op].edges.iter().filter(|edge| edge.written.side == side).find_map(|edge| Some((edge, self.schema(edge)?)))
     }
 }

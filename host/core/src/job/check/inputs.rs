@@ -2,9 +2,11 @@
 //! other.
 
 use super::graph::{Edge, Graph, OUT, Op, Part};
+use super::late;
 use crate::job::problem::{Problem, Problems};
 use crate::job::spec::InputSpec;
 use crate::job::suggest::{did_you_mean, list};
+use crate::plan::Side;
 use crate::units::shortened;
 
 pub(super) fn connect(graph: &mut Graph<'_>, problems: &mut Problems) {
@@ -12,7 +14,8 @@ pub(super) fn connect(graph: &mut Graph<'_>, problems: &mut Problems) {
         let mut edges: Vec<Edge<'_>> = Vec::new();
         for written in graph.ops[op].inputs() {
             let Some(edge) = resolve(graph, written, problems) else { continue };
-            if edges.iter().any(|e| e.output.is_some() && (e.from, e.output) == (edge.from, edge.output)) {
+            let place = |e: &Edge<'_>| (e.from, e.output, e.written.side);
+            if edges.iter().any(|e| e.output.is_some() && place(e) == place(&edge)) {
                 let message = format!("`{}` reads this output twice", graph.ops[op].name().value);
                 problems.push(Problem::new("duplicate-input", written.span, message).with_help("name it once"));
                 continue;
@@ -21,7 +24,10 @@ pub(super) fn connect(graph: &mut Graph<'_>, problems: &mut Problems) {
         }
         graph.ops[op].edges = edges;
     }
-    (0..graph.ops.len()).for_each(|op| check_union(graph, op, problems));
+    late::resolve(graph);
+    for op in 0..graph.ops.len() {
+        [Side::Left, Side::Right].into_iter().for_each(|side| check_union(graph, op, side, problems));
+    }
 }
 
 fn resolve<'a>(graph: &Graph<'a>, written: &'a InputSpec, problems: &mut Problems) -> Option<Edge<'a>> {
@@ -70,7 +76,9 @@ fn output_of(sender: &Op<'_>, written: &InputSpec) -> Result<Option<usize>, Prob
         return Err(Problem::new("unknown-output", written.span, message));
     }
     let Some(name) = &written.output else {
-        let found = if outputs.len() == 1 { Some(0) } else { position(OUT) };
+        // Late rows are meant only by those who name them.
+        let own = sender.function.map_or(outputs.len(), |f| f.outputs.len());
+        let found = if own == 1 { Some(0) } else { position(OUT) };
         return found.map(Some).ok_or_else(|| {
             let paths: Vec<String> = known().map(|o| format!("{operator}.{o}")).collect();
             let message = format!("`{operator}` has several outputs and none is called `{OUT}`");
@@ -84,10 +92,10 @@ fn output_of(sender: &Op<'_>, written: &InputSpec) -> Result<Option<usize>, Prob
     })
 }
 
-/// All inputs of an operator must have the same columns in the same order.
-fn check_union(graph: &Graph<'_>, op: usize, problems: &mut Problems) {
-    let Some((first, columns)) = graph.input(op) else { return };
-    for edge in &graph.ops[op].edges {
+/// All that an operator reads on one side must have the same columns in the same order.
+fn check_union(graph: &Graph<'_>, op: usize, side: Side, problems: &mut Problems) {
+    let Some((first, columns)) = graph.input(op, side) else { return };
+    for edge in graph.ops[op].edges.iter().filter(|edge| edge.written.side == side) {
         let Some(other) = graph.schema(edge).filter(|s| *s != columns) else { continue };
         let (a, b) = (first.written, edge.written);
         let message = format!(

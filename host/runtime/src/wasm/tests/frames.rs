@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use wasmill_abi::frame::{Frame, Kind, Tag};
 use wasmill_abi::{Field, Schema, Type, effects, key};
 
-const INFO: CallInfo = CallInfo { epoch: 7, watermark: -3, now: 11, seed: 13 };
+const INFO: CallInfo = CallInfo { epoch: 7, watermark: -3, now: 11, seed: 13, side: Side::Left };
 
 fn batch_of(columns: RecordBatch) -> Batch {
     let rows = columns.num_rows();

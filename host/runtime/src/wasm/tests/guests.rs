@@ -3,7 +3,7 @@
 
 use crate::wasm::{Factory, Instance, LogSink, ModuleError, Runtime};
 use std::sync::{Arc, OnceLock};
-use wasmill_abi::manifest::{Function, FunctionKind, Manifest, Metric, MetricKind, Output, Slot, SlotKind};
+use wasmill_abi::manifest::{Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot, SlotKind};
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::{Field, Schema, Type};
 use wasmill_core::limits::Limits;
@@ -105,6 +105,8 @@ pub fn function() -> Function {
         input: schema.clone(),
         outputs: vec![Output { name: "out".to_owned(), schema }],
         config: Vec::new(),
+        right: None,
+        late: LateRows::Handled,
         metrics: vec![Metric { name: "seen".to_owned(), kind: MetricKind::Counter }],
     }
 }
