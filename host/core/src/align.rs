@@ -21,6 +21,9 @@ struct Input {
     ended: bool,
     /// Its sender has nothing to send but barriers and its end.
     silent: bool,
+    /// Its sender has had nothing for a while: it holds nobody back until it speaks again.
+    idle: bool,
+    /// The last one that it said.
     watermark: i64,
 }
 
@@ -43,7 +46,7 @@ impl Alignment {
     /// The same for a subtask whose event time had come this far: it does not fall because inputs
     /// have to say again where they are, or because there are new ones.
     pub fn resumed(inputs: usize, epoch: u64, watermark: i64) -> Self {
-        let input = Input { held: false, ended: false, silent: false, watermark };
+        let input = Input { held: false, ended: false, silent: false, idle: false, watermark };
         Self { epoch, inputs: vec![input; inputs], watermark }
     }
 
@@ -91,24 +94,49 @@ impl Alignment {
     /// A watermark came. Returns the subtask's watermark when it has risen.
     pub fn watermark_of(&mut self, input: usize, watermark: i64) -> Result<Option<i64>, ProtocolError> {
         self.may_send(input, || format!("the watermark {watermark}"))?;
+        self.wake(input);
         self.inputs[input].watermark = self.inputs[input].watermark.max(watermark);
         Ok(self.raise())
+    }
+
+    /// The sender of this input has had nothing for a while, and will say a watermark or send rows
+    /// when it has. Returns the subtask's watermark when it has risen by that.
+    pub fn idle(&mut self, input: usize) -> Result<Option<i64>, ProtocolError> {
+        self.may_send(input, || "that it is idle".to_owned())?;
+        self.inputs[input].idle = true;
+        Ok(self.raise())
+    }
+
+    /// Whether no input that has not ended holds event time back: then the subtask is idle itself.
+    pub fn is_idle(&self) -> bool {
+        let mut open = self.inputs.iter().filter(|i| !i.ended && !i.silent).peekable();
+        open.peek().is_some() && open.all(|i| i.idle)
+    }
+
+    /// Event time does not fall because an input that was idle is behind.
+    fn wake(&mut self, input: usize) {
+        let input = &mut self.inputs[input];
+        if std::mem::take(&mut input.idle) {
+            input.watermark = input.watermark.max(self.watermark);
+        }
     }
 
     /// An input has ended. Returns the subtask's watermark when it has risen by that.
     pub fn end(&mut self, input: usize) -> Result<Option<i64>, ProtocolError> {
         self.may_send(input, || "its end".to_owned())?;
         self.inputs[input].ended = true;
-        self.inputs[input].watermark = END_OF_TIME;
+        self.inputs[input].idle = false;
         Ok(self.raise())
     }
 
     /// Rows came. Checks that they may.
-    pub fn rows(&self, input: usize) -> Result<(), ProtocolError> {
+    pub fn rows(&mut self, input: usize) -> Result<(), ProtocolError> {
         if self.inputs[input].silent {
             return Err(self.error(input, "rows, though it said that it has none".to_owned()));
         }
-        self.may_send(input, || "rows".to_owned())
+        self.may_send(input, || "rows".to_owned())?;
+        self.wake(input);
+        Ok(())
     }
 
     fn raise(&mut self) -> Option<i64> {
@@ -122,7 +150,12 @@ impl Alignment {
     }
 
     fn lowest(&self) -> i64 {
-        self.inputs.iter().filter(|i| !i.silent).map(|i| i.watermark).min().unwrap_or(END_OF_TIME)
+        if self.is_idle() {
+            // None holds back another, so the one that came furthest counts, those that ended included.
+            return self.inputs.iter().map(|i| i.watermark).fold(self.watermark, i64::max);
+        }
+        let held_by = self.inputs.iter().filter(|i| !i.silent && !i.idle && !i.ended);
+        held_by.map(|i| i.watermark).min().unwrap_or(END_OF_TIME)
     }
 
     fn may_send(&self, input: usize, what: impl FnOnce() -> String) -> Result<(), ProtocolError> {

@@ -129,6 +129,8 @@ pub struct EventTime {
     pub max_delay: Duration,
     /// A watermark is sent after every so many rows of a partition.
     pub every_rows: u32,
+    /// A partition that has had no rows for so long does not hold the watermark back.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// How rows stand in bytes.

@@ -155,6 +155,40 @@ mod alignment {
     }
 
     #[test]
+    fn an_idle_input_holds_nobody_back_until_it_speaks() {
+        let mut a = Alignment::new(2, 1);
+        assert_eq!(a.watermark_of(0, 10), Ok(None));
+        assert_eq!(a.idle(1), Ok(Some(10)), "the other one counts alone");
+        assert_eq!(a.watermark_of(0, 20), Ok(Some(20)));
+        a.rows(1).expect("an idle input may send");
+        assert_eq!(a.watermark_of(0, 30), Ok(None), "it counts again");
+        assert_eq!(a.watermark_of(1, 5), Ok(None), "event time does not fall");
+        a.validate().expect("no input is behind the subtask");
+        assert_eq!(a.watermark_of(1, 25), Ok(Some(25)));
+    }
+
+    #[test]
+    fn a_subtask_is_idle_when_all_inputs_are_that_have_not_ended() {
+        let mut a = Alignment::new(3, 1);
+        let idle = |a: &Alignment| (a.is_idle(), a.watermark());
+        assert_eq!(a.watermark_of(0, 10), Ok(None));
+        assert_eq!(a.end(2), Ok(None));
+        assert_eq!(a.idle(0), Ok(None), "the second has no watermark yet");
+        assert!(!a.is_idle());
+        assert_eq!(a.idle(1), Ok(Some(10)), "all are idle: the one ahead counts");
+        assert_eq!(idle(&a), (true, 10));
+        a.validate().expect("idle inputs hold nothing back");
+        assert_eq!(a.barrier(0, 1), Ok(false));
+        assert!(a.idle(0).is_err(), "a held input says nothing");
+        assert_eq!(a.barrier(1, 1), Ok(false));
+        assert_eq!(a.barrier(2, 1), Ok(true));
+        assert_eq!(a.watermark_of(1, 40), Ok(Some(40)));
+        assert_eq!(idle(&a), (false, 40));
+        assert_eq!(a.end(1), Ok(None), "the idle one may still send");
+        assert_eq!(a.end(0), Ok(Some(END_OF_TIME)));
+    }
+
+    #[test]
     fn a_resumed_subtask_does_not_fall_back_in_time() {
         let mut a = Alignment::resumed(2, 4, 100);
         assert_eq!((a.watermark(), a.epoch(), a.validate()), (100, 4, Ok(())));

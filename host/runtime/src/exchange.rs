@@ -25,6 +25,9 @@ pub enum Message {
     Rows(Batch),
     /// No row with an event time at or below this one follows from this sender.
     Watermark(i64),
+    /// The sender has had nothing for a while, and holds event time back for nobody. It says a
+    /// watermark before it sends rows again.
+    Idle,
     /// The end of an epoch.
     Barrier(u64),
     /// No rows follow; barriers do.

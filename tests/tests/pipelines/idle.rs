@@ -47,3 +47,70 @@ sinks:
         assert_eq!(ids, (1..=id).collect::<Vec<_>>(), "each row once");
     }
 }
+
+#[test]
+fn a_silent_source_holds_event_time_back_until_it_counts_as_idle() {
+    let job = |timeout: &str| {
+        let job = TestJob::new(&format!(
+            "job: silent
+epoch: 10ms
+parallelism: 2
+modules: {{ flights: {module} }}
+sources:
+  old:
+    connector: file
+    path: old.ndjson
+    schema: {{ date: timestamp, delay: int32, distance: int32, origin: string }}
+    event_time: {{ column: date, every: 1 }}
+  live:
+    connector: stdin
+    format: ndjson
+    schema: {{ date: timestamp, delay: int32, distance: int32, origin: string }}
+    event_time: {{ column: date, every: 1 {timeout} }}
+functions:
+  hourly: {{ module: flights, function: hourly, input: [old, live], key: origin }}
+sinks:
+  out: {{ connector: file, path: out, format: csv, input: hourly }}
+",
+            module = module("flights").display()
+        ));
+        job.write("old.ndjson", [flight("01:10"), flight("02:10"), flight("03:10")].concat());
+        job
+    };
+    let start = |job: &TestJob| {
+        let mut command = job.command(&["--json"]);
+        let (reader, writer) = std::io::pipe().expect("pipes can be made");
+        command.stdin(Stdio::from(reader));
+        (Running::start_with_stderr_in(command, &job.path("progress")), writer)
+    };
+    let rows_read = |job: &TestJob| {
+        let text = std::fs::read_to_string(job.path("progress")).expect("stderr goes there");
+        let last = text.lines().rev().find_map(|line| serde_json::from_str::<Value>(line).ok());
+        last.map_or(0, |line| line["rows_in"].as_u64().unwrap_or(0))
+    };
+
+    // Without a timeout nothing comes out while the live source is silent.
+    let patient = job("");
+    let (mut running, _writer) = start(&patient);
+    until("all is read and twenty epochs went by", || {
+        running.has_ended() || rows_read(&patient) == 3 && epochs(&patient).len() > 20
+    });
+    assert!(patient.csv_rows("out").is_empty(), "an hour ended, though the live source may still have rows of it");
+    running.kill().expect("it can be killed");
+
+    let job = job(", idle_timeout: 100ms");
+    let (mut running, mut writer) = start(&job);
+    let hours = |job: &TestJob| job.csv_rows("out").iter().map(|row| row[15..17].to_owned()).collect::<Vec<_>>();
+    until("two hours have ended", || running.has_ended() || hours(&job).len() == 2);
+    assert_eq!(hours(&job), ["01", "02"]);
+    // It is back: its rows count, and event time waits for it again. What is behind is late.
+    writer.write_all([flight("02:30"), flight("05:10")].concat().as_bytes()).expect("the job reads");
+    until("the next hour has ended", || running.has_ended() || hours(&job).len() == 3);
+    assert_eq!(hours(&job), ["01", "02", "03"]);
+    running.kill().expect("it can be killed");
+    assert_eq!(job.dead_letters("silent").len(), 1, "the flight of 02:30 was late");
+}
+
+fn flight(time: &str) -> String {
+    format!("{{\"date\":\"2001-01-01T{time}:00Z\",\"delay\":1,\"distance\":1,\"origin\":\"JFK\"}}\n")
+}

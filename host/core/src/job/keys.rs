@@ -5,7 +5,7 @@
 use super::operators::{FORMATS, ON_ERROR, SINK_KINDS, SOURCE_KINDS};
 use super::settings::{
     DRAIN_TIMEOUT, DRAIN_TIMEOUT_DEFAULT, EPOCH, EPOCH_DEFAULT, EVERY_ROWS, EVERY_ROWS_DEFAULT, GENERATOR_EVENTS,
-    GENERATOR_KEYS, GENERATOR_PARTITIONS, KEY_GROUPS, KEY_GROUPS_DEFAULT, LIMIT_SECTION, MAX_DELAY, MAX_DELAY_DEFAULT,
+    GENERATOR_KEYS, GENERATOR_PARTITIONS, IDLE_TIMEOUT, KEY_GROUPS, KEY_GROUPS_DEFAULT, LIMIT_SECTION, MAX_DELAY, MAX_DELAY_DEFAULT,
     PARALLELISM, PARALLELISM_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES, ROLL_BYTES_DEFAULT,
 };
 use crate::nexmark::NexmarkStream;
@@ -73,6 +73,8 @@ pub enum Kind {
     Flag,
     /// A name, or a list of names.
     Names,
+    /// The same, or a map with keys of its own.
+    NamesOr(&'static Section),
     /// A map from names to texts.
     Paths,
     /// A map from columns to types.
@@ -264,6 +266,10 @@ pub const SOURCE: Section = Section {
         .needed_with(&["file"])
         .only(&["file"])
         .example("data/*.ndjson.gz"),
+        Key::new("follow", Kind::Flag, "Read files while they grow; see [files that grow](#files-that-grow).")
+            .only(&["file"])
+            .default(|| Literal::Flag(false))
+            .example("true"),
         Key::new("format", Kind::Word(|| words(FORMATS)), "Needed when the path does not tell, and for `stdin`.")
             .needed_with(&["stdin"])
             .only(&["file", "stdin"])
@@ -340,6 +346,22 @@ pub const EVENT_TIME: Section = Section {
         )
         .default(|| Literal::Number(EVERY_ROWS_DEFAULT.into()))
         .example("100"),
+        Key::new(
+            "idle_timeout",
+            within!(Duration IDLE_TIMEOUT),
+            "A partition that has had no rows for so long, by the clock, does not hold the watermark back until it has rows again. Those may then be late, and two runs may differ in that.",
+        )
+        .otherwise("none")
+        .example("5s"),
+    ],
+};
+
+/// `input` and `key` of a function with two inputs.
+pub const SIDES: Section = Section {
+    name: "sides",
+    keys: &[
+        Key::new("left", Kind::Names, "Of the left input.").needed().example("orders"),
+        Key::new("right", Kind::Names, "Of the right input.").needed().example("payments"),
     ],
 };
 
@@ -353,15 +375,15 @@ pub const FUNCTION: Section = Section {
             .example("hourly"),
         Key::new(
             "input",
-            Kind::Names,
-            "`NAME`, `NAME.OUTPUT`, or a list of these. Without `OUTPUT` the only output is meant, or the one called `out`. A list is a union: all have the same columns, in the same order, and all or none have event time.",
+            Kind::NamesOr(&SIDES),
+            "`NAME`, `NAME.OUTPUT`, or a list of these. Without `OUTPUT` the only output is meant, or the one called `out`. A list is a union: all have the same columns, in the same order, and all or none have event time. Of a function with two inputs, both are named: `{left: NAME, right: NAME}`; see [two inputs](#two-inputs).",
         )
         .needed()
         .example("clean.out"),
         Key::new(
             "key",
-            Kind::Names,
-            "A column, or a list: one for each column of the function's key, of its type. Keyed functions need it, others cannot have it.",
+            Kind::NamesOr(&SIDES),
+            "A column, or a list: one for each column of the function's key, of its type. Keyed functions need it, others cannot have it. With two inputs `{left: COLUMN, right: COLUMN}` when their columns have different names.",
         )
         .example("[origin, destination]"),
         Key::new(
@@ -428,4 +450,4 @@ pub const ROLL: Section = Section {
 };
 
 /// Every map with fixed keys, in the order of the reference.
-pub const SECTIONS: &[&Section] = &[&JOB, &METRICS, &SOURCE, &EVENT_TIME, &FUNCTION, &SINK, &ROLL, &LIMIT_SECTION];
+pub const SECTIONS: &[&Section] = &[&JOB, &METRICS, &SOURCE, &EVENT_TIME, &FUNCTION, &SIDES, &SINK, &ROLL, &LIMIT_SECTION];

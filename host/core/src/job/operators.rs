@@ -3,7 +3,7 @@
 use super::{generator, keys, sides};
 use super::problem::{Problem, Problems};
 use super::settings::{
-    EVERY_ROWS, EVERY_ROWS_DEFAULT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
+    EVERY_ROWS, EVERY_ROWS_DEFAULT, IDLE_TIMEOUT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
     ROLL_BYTES_DEFAULT,
 };
 use super::spec::{EventTimeSpec, FunctionSpec, InputSpec, SettingSpec, SinkSpec, SourceSpec, Spanned};
@@ -162,9 +162,10 @@ fn event_time(walk: &mut Walk<'_, '_>) -> Option<EventTimeSpec> {
     let column = inner.required("column", text);
     let max_delay = inner.optional("max_delay", duration(MAX_DELAY)).map_or(MAX_DELAY_DEFAULT, |d| d.value);
     let every_rows = inner.optional("every", number(EVERY_ROWS)).map_or(EVERY_ROWS_DEFAULT, |n| n.value);
+    let idle_timeout = inner.optional("idle_timeout", duration(IDLE_TIMEOUT)).map(|d| d.value);
     let broken = inner.broken;
     walk.broken |= broken;
-    Some(EventTimeSpec { column: column?, max_delay, every_rows })
+    Some(EventTimeSpec { column: column?, max_delay, every_rows, idle_timeout })
 }
 
 pub(super) fn function(name: Spanned<String>, node: &Node, problems: &mut Problems) -> FunctionSpec {

@@ -13,6 +13,7 @@ pub(super) const EPOCH: RangeInclusive<Duration> = Duration::from_millis(10)..=D
 pub(super) const DRAIN_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 pub(super) const MAX_DELAY: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(366 * 24 * 3600);
 pub(super) const EVERY_ROWS: RangeInclusive<u32> = 1..=1_000_000_000;
+pub(super) const IDLE_TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
 pub(super) const RATE: RangeInclusive<u32> = 1..=1_000_000_000;
 pub(super) const GENERATOR_EVENTS: RangeInclusive<u64> = 1..=1 << 47;
 pub(super) const GENERATOR_KEYS: RangeInclusive<u64> = 0..=1 << 32;

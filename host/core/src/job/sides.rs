@@ -1,12 +1,11 @@
 //! Reads `input` and `key` of a function: names, or names for a `left` and a `right` input.
 
+use super::keys::SIDES;
 use super::spec::{InputSpec, Spanned};
 use super::values::{input, names};
 use super::walk::Walk;
 use super::yaml::Value;
 use crate::plan::Side;
-
-const SIDES: &[&str] = &["left", "right"];
 
 type Names = Spanned<Vec<Spanned<String>>>;
 
@@ -34,7 +33,7 @@ pub(super) fn keys(walk: &mut Walk<'_, '_>) -> (Option<Names>, Option<Names>) {
 fn sided(walk: &mut Walk<'_, '_>, key: &'static str) -> Option<[Option<Names>; 2]> {
     let node = walk.get(key).filter(|node| matches!(node.value, Value::Map(_)))?;
     let what = format!("`{key}`");
-    let mut inner = Walk::start(node, &what, node.span, SIDES, walk.problems)?;
+    let mut inner = Walk::start(node, &what, node.span, &SIDES, walk.problems)?;
     let both = [inner.required("left", names), inner.required("right", names)];
     let broken = inner.broken;
     walk.broken |= broken;

@@ -96,6 +96,7 @@ pub struct EventTimeSpec {
     pub column: Spanned<String>,
     pub max_delay: Duration,
     pub every_rows: u32,
+    pub idle_timeout: Option<Duration>,
 }
 
 /// An entry of `functions`.

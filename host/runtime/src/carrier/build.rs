@@ -105,6 +105,7 @@ pub fn subtasks(
                     pace: source.rate.map(Pace::new),
                     ended: false,
                     draining: false,
+                    idle: false,
                     barrier: builder.epoch - 1,
                     committed: builder.epoch - 1,
                     handed_in: HashMap::new(),

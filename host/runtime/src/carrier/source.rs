@@ -27,6 +27,8 @@ pub struct SourceSubtask {
     pub pace: Option<Pace>,
     pub ended: bool,
     pub draining: bool,
+    /// Those who read from it were told that it is idle.
+    pub idle: bool,
     /// The epoch of the last barrier, and the last one known to be committed.
     pub barrier: u64,
     pub committed: u64,
@@ -140,7 +142,16 @@ impl SourceSubtask {
         laps.lap(if matches!(next, Ok(Next::Pending)) { Activity::WaitInput } else { Activity::Read });
         match next.map_err(|source| RunError::Source { operator: self.operator.clone(), source })? {
             Next::Pending => Ok(()),
-            Next::Rows(rows) => self.rows(rows),
+            Next::Idle => {
+                self.idle = true;
+                self.worker.idle()
+            }
+            Next::Rows(rows) => {
+                if std::mem::take(&mut self.idle) {
+                    self.worker.awake()?;
+                }
+                self.rows(rows)
+            }
             Next::Watermark(watermark) => {
                 self.worker.counters.watermark(watermark);
                 self.worker.watermark(watermark)

@@ -72,6 +72,16 @@ impl Worker {
         Ok(self.outlets.broadcast(&Message::Watermark(watermark)).map_err(FragmentError::from)?)
     }
 
+    /// Tells the next fragments that nothing comes for now, and that they need not wait.
+    pub fn idle(&self) -> Result<(), RunError> {
+        Ok(self.outlets.broadcast(&Message::Idle).map_err(FragmentError::from)?)
+    }
+
+    /// Tells the next fragments that rows come again, before they do.
+    pub fn awake(&self) -> Result<(), RunError> {
+        self.pass_on(self.watermark)
+    }
+
     /// Tells the next fragments that no rows follow.
     pub fn end(&mut self) -> Result<(), RunError> {
         Ok(self.outlets.broadcast(&Message::End).map_err(FragmentError::from)?)
@@ -206,13 +216,18 @@ impl ChannelSubtask {
     }
 
     fn message(&mut self, input: usize, message: Message) -> Result<(), RunError> {
+        let was_idle = self.alignment.is_idle();
         let risen = match message {
             Message::Rows(batch) => {
                 self.alignment.rows(input).map_err(bug)?;
+                if was_idle {
+                    self.worker.awake()?;
+                }
                 self.worker.fragment.rows(self.sides[input], batch, &mut self.worker.outlets)?;
                 None
             }
             Message::Watermark(watermark) => self.alignment.watermark_of(input, watermark).map_err(bug)?,
+            Message::Idle => self.alignment.idle(input).map_err(bug)?,
             Message::End => self.alignment.end(input).map_err(bug)?,
             Message::Barrier(epoch) => {
                 let aligned = self.alignment.barrier(input, epoch).map_err(bug)?;
@@ -223,9 +238,17 @@ impl ChannelSubtask {
                 None
             }
         };
-        let Some(watermark) = risen else { return Ok(()) };
-        self.worker.watermark(watermark)?;
-        if self.alignment.all_ended() { self.worker.end() } else { Ok(()) }
+        if let Some(watermark) = risen {
+            self.worker.watermark(watermark)?;
+            if self.alignment.all_ended() {
+                return self.worker.end();
+            }
+        }
+        match (was_idle, self.alignment.is_idle()) {
+            (false, true) => self.worker.idle(),
+            (true, false) => self.worker.awake(),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -58,6 +58,8 @@ pub enum Next {
     /// No row of this subtask that follows is at or before this time in microseconds, late rows
     /// aside. Rises with each one.
     Watermark(i64),
+    /// Nothing has come for the source's idle timeout; the next rows end that.
+    Idle,
     /// Nothing now; call again. The call waited for at most about 20 ms.
     Pending,
     /// Nothing ever again. The final watermark is for the caller to send.

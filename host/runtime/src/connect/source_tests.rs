@@ -20,7 +20,7 @@ fn source(pattern: &str, format: Format, every_rows: u32) -> Source {
         Field::new("s", Type::Utf8, true),
     ]);
     let max_delay = Duration::from_micros(3);
-    let event_time = Some(EventTime { column: 0, max_delay, every_rows });
+    let event_time = Some(EventTime { column: 0, max_delay, every_rows, idle_timeout: None });
     Source { connector: SourceConnector::File { path: pattern.into() }, format, schema, event_time, rate: None }
 }
 

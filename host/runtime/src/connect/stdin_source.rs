@@ -9,7 +9,8 @@ use crate::format;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use wasmill_core::event_clock::{EventClock, Tell};
 
 /// Chunks in the channel, and bytes in a chunk: what is read ahead is bounded by their product.
 const CHUNKS: usize = 4;
@@ -17,13 +18,17 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// How long [`SourceReader::next`] waits for input before it says that there is none.
 const WAIT: Duration = Duration::from_millis(20);
 
+/// The number of the only partition.
+const ONLY: u32 = 0;
+
 /// A source that reads standard input. Only subtask 0 has it.
 pub struct StdinSource {
     partition: Option<Partition>,
     position: PartitionPosition,
     mine: bool,
     limits: BatchLimits,
-    watermark: Option<i64>,
+    clock: EventClock,
+    opened: Instant,
 }
 
 impl StdinSource {
@@ -60,24 +65,25 @@ impl StdinSource {
             partition = Some(Partition::new(of, source, &position, records, decoder));
         }
         let limits = BatchLimits { rows: options.batch_rows.max(1), bytes: options.batch_bytes.max(1) };
-        Ok(Self { partition, position, mine, limits, watermark: None })
+        let clock = EventClock::new(source.event_time.as_ref().and_then(|e| e.idle_timeout));
+        Ok(Self { partition, position, mine, limits, clock, opened: Instant::now() })
     }
 
-    fn risen(&mut self) -> Option<i64> {
-        let now = self.partition.as_ref()?.watermark()?;
-        if self.watermark.is_some_and(|w| w >= now) {
-            return None;
-        }
-        self.watermark = Some(now);
-        Some(now)
+    /// What event time has to say, while the partition is open.
+    fn tell(&mut self) -> Option<Next> {
+        self.clock.at(ONLY, self.partition.as_ref()?.watermark());
+        self.clock.tell().map(|tell| match tell {
+            Tell::Watermark(watermark) => Next::Watermark(watermark),
+            Tell::Idle => Next::Idle,
+        })
     }
 }
 
 impl SourceReader for StdinSource {
     fn next(&mut self) -> Result<Next, SourceError> {
         loop {
-            if let Some(watermark) = self.risen() {
-                return Ok(Next::Watermark(watermark));
+            if let Some(next) = self.tell() {
+                return Ok(next);
             }
             let Some(partition) = &mut self.partition else {
                 return Ok(Next::End);
@@ -88,10 +94,12 @@ impl SourceReader for StdinSource {
                 self.partition = None;
             }
             if rows.batch.rows() > 0 || !rows.dead.is_empty() {
+                self.clock.rows(ONLY);
                 return Ok(Next::Rows(rows));
             }
             if outcome == Outcome::Pending {
-                return Ok(Next::Pending);
+                self.clock.nothing(ONLY, self.opened.elapsed());
+                return Ok(self.tell().unwrap_or(Next::Pending));
             }
         }
     }

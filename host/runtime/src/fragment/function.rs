@@ -234,9 +234,9 @@ impl FunctionOperator {
     /// A name that a row (or timer) has again when it comes again after a restart.
     fn name_of(&self, work: Work<'_>, index: usize) -> String {
         match work {
-            Work::Rows(batch) => {
+            Work::Rows(side, batch) => {
                 let at = Position::unpack(batch.positions[index]);
-                let digest = dead_letters::digest(&self.input, &batch.columns.slice(index, 1));
+                let digest = dead_letters::digest(self.inputs.of(side), &batch.columns.slice(index, 1));
                 format!("{} {}:{} {digest:08x}", self.name, at.partition, at.row)
             }
             Work::Timers(family, due) => {

@@ -40,6 +40,7 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
             column: event_time_column(spec, &time.column, schema, problems)?,
             max_delay: time.max_delay,
             every_rows: time.every_rows,
+            idle_timeout: time.idle_timeout,
         }),
         _ => None,
     };

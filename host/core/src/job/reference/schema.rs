@@ -153,6 +153,7 @@ fn kind(kind: Kind) -> Map<String, Value> {
         Kind::Address => address(),
         Kind::AddressOr(section) => json!({ "anyOf": [address(), nullable(section)] }),
         Kind::Names => json!({ "$ref": "#/$defs/names" }),
+        Kind::NamesOr(section) => json!({ "anyOf": [{ "$ref": "#/$defs/names" }, nullable(section)] }),
         Kind::Paths => entries(&json!({ "type": "string", "minLength": 1 })),
         Kind::Columns => json!({
             "type": "object",
