@@ -72,7 +72,8 @@ impl EventClock {
 
     /// What is to be told next; to be asked until there is nothing.
     pub fn tell(&mut self) -> Option<Tell> {
-        let all_idle = !self.partitions.is_empty() && self.partitions.values().all(|p| p.is_idle);
+        // A source without partitions is idle as well: it has nothing that could hold anyone back.
+        let all_idle = self.partitions.values().all(|p| p.is_idle);
         let now = match all_idle {
             // None holds back another, so the one that is ahead counts.
             true => self.partitions.values().filter_map(|p| p.watermark).max(),
@@ -80,6 +81,7 @@ impl EventClock {
         };
         if let Some(now) = now.filter(|now| self.watermark.is_none_or(|told| told < *now)) {
             self.watermark = Some(now);
+            self.told_idle = false;
             return Some(Tell::Watermark(now));
         }
         if all_idle && !self.told_idle {
@@ -156,13 +158,18 @@ mod tests {
     }
 
     #[test]
-    fn without_a_timeout_and_without_partitions_nothing_is_idle() {
+    fn without_a_timeout_no_partition_is_idle_and_a_source_without_any_is() {
         let mut clock = EventClock::new(None);
-        assert_eq!(told(&mut clock), []);
+        clock.at(0, None);
         clock.nothing(0, seconds(0));
         clock.nothing(0, seconds(1_000_000));
         assert_eq!(told(&mut clock), []);
         clock.done(0);
-        assert_eq!(told(&mut clock), []);
+        assert_eq!(told(&mut clock), [Idle]);
+        clock.at(1, None);
+        assert_eq!(told(&mut clock), [], "it is told once, until there are rows");
+        clock.rows(1);
+        clock.done(1);
+        assert_eq!(told(&mut clock), [Idle]);
     }
 }

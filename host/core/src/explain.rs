@@ -1,7 +1,7 @@
 //! A plan as people look at it: what each operator does, how rows get from one to the next, what is
 //! kept, and what is promised. It draws nothing; the command line does.
 
-use crate::plan::{FunctionCall, Input, OnError, Operator, OperatorKind, Plan, Route};
+use crate::plan::{FunctionCall, Input, OnError, Operator, OperatorKind, Plan, Route, Side};
 use crate::plan::{Sink, SinkConnector, Source, SourceConnector};
 use crate::stored::kind_name;
 use crate::units::format_duration;
@@ -169,6 +169,7 @@ fn source(source: &Source, view: &mut OperatorView) {
     view.role = Role::Source;
     let (what, guarantee) = match &source.connector {
         SourceConnector::File { path, .. } => (format!("file {}", path.display()), Guarantee::Replayed),
+        SourceConnector::Follow { path } => (format!("growing file {}", path.display()), Guarantee::Replayed),
         SourceConnector::Stdin => ("stdin".to_owned(), Guarantee::NotReplayable),
         SourceConnector::Generator(_) => ("generator".to_owned(), Guarantee::Replayed),
     };
@@ -189,8 +190,11 @@ fn source(source: &Source, view: &mut OperatorView) {
 
 fn function(plan: &Plan, operator: &Operator, call: &FunctionCall, view: &mut OperatorView) {
     view.what = format!("{}/{}", call.module, call.function.name);
-    if let Some(input) = operator.inputs.first().filter(|_| call.is_keyed()) {
-        view.details.push(("key", key_names(plan, input, &call.key).join(", ")));
+    let side = |side| operator.inputs.iter().find(|i| i.side == side && call.is_keyed());
+    for (name, side, input) in [("key", Side::Left, side(Side::Left)), ("right key", Side::Right, side(Side::Right))] {
+        if let Some(input) = input {
+            view.details.push((name, key_names(plan, input, call.key_of(side)).join(", ")));
+        }
     }
     if !call.config.is_empty() {
         let settings = call.config.iter().map(|(name, value)| format!("{name} = {value}"));

@@ -7,8 +7,8 @@
 pub mod align;
 pub mod bisect;
 pub mod epoch;
-pub mod explain;
 pub mod event_clock;
+pub mod explain;
 pub mod generator;
 pub mod job;
 pub mod life;

@@ -115,6 +115,10 @@ pub enum SourceConnector {
     File {
         path: PathBuf,
     },
+    /// The same while they grow, with those that appear later.
+    Follow {
+        path: PathBuf,
+    },
     Stdin,
     /// Rows that are made, not read.
     Generator(Generator),

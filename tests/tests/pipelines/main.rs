@@ -2,6 +2,7 @@
 //! kinds, and the same answer whatever the settings.
 
 mod dedup;
+mod follow;
 mod graphs;
 mod idle;
 mod inputs;

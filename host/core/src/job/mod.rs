@@ -34,6 +34,7 @@
 //! ```
 
 mod check;
+mod follow;
 mod generator;
 pub mod keys;
 mod metrics;

@@ -1,6 +1,6 @@
 //! Reads one source, function or sink of a job file.
 
-use super::{generator, keys, sides};
+use super::{follow, generator, keys, sides};
 use super::problem::{Problem, Problems};
 use super::settings::{
     EVERY_ROWS, EVERY_ROWS_DEFAULT, IDLE_TIMEOUT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
@@ -8,7 +8,7 @@ use super::settings::{
 };
 use super::spec::{EventTimeSpec, FunctionSpec, InputSpec, SettingSpec, SinkSpec, SourceSpec, Spanned};
 use super::types;
-use super::values::{duration, input, names, number, one_of, parallelism, path, size, text};
+use super::values::{duration, flag, input, names, number, one_of, parallelism, path, size, text};
 use super::walk::Walk;
 use super::yaml::{Node, Value};
 use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
@@ -72,7 +72,7 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
 
 /// A source that makes its rows.
 fn generated(walk: &mut Walk<'_, '_>, spec: &mut SourceSpec) {
-    walk.refuse(&["path", "format", "schema"], "connector `generator` makes its rows; see `columns`");
+    walk.refuse(&["path", "follow", "format", "schema"], "connector `generator` makes its rows; see `columns`");
     if let Some((generator, schema)) = generator::generator(walk) {
         spec.connector = Some(SourceConnector::Generator(generator));
         spec.schema = Some(schema);
@@ -86,7 +86,7 @@ fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec
     walk.refuse(generator::KEYS, "only connector `generator` has them");
     spec.connector = source_connector(walk, kind);
     let by_path = match &spec.connector {
-        Some(SourceConnector::File { path }) => format_of(path),
+        Some(SourceConnector::File { path } | SourceConnector::Follow { path }) => format_of(path),
         _ => None,
     };
     // A path that could not be read might have told the format.
@@ -94,15 +94,20 @@ fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec
         walk.require("format");
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
+    follow::check(walk, spec);
     walk.require("schema");
     spec.schema = schema(walk);
 }
 
 fn source_connector(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>) -> Option<SourceConnector> {
     match kind? {
-        SourceKind::File => Some(SourceConnector::File { path: walk.required("path", path)?.value }),
+        SourceKind::File => {
+            let path = walk.required("path", path);
+            let follow = walk.optional("follow", flag);
+            follow::connector(walk, path?, follow)
+        }
         SourceKind::Stdin => {
-            walk.refuse(&["path"], "connector `stdin` has none");
+            walk.refuse(&["path", "follow"], "connector `stdin` has none");
             Some(SourceConnector::Stdin)
         }
         SourceKind::Generator => None,

@@ -56,6 +56,14 @@ fn bad_name(name: &str, starts_well: bool, start: &str) -> Option<Fault> {
     )))
 }
 
+/// `true` or `false`.
+pub(super) fn flag(node: &Node) -> Result<bool, Fault> {
+    match node.scalar() {
+        Some(Scalar::Bool(flag)) => Ok(flag),
+        _ => Err(Fault::kind("`true` or `false`", node)),
+    }
+}
+
 /// A whole number within a range.
 pub(super) fn number<T>(range: RangeInclusive<T>) -> impl FnOnce(&Node) -> Result<T, Fault>
 where

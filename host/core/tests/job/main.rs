@@ -4,6 +4,7 @@ mod types;
 
 mod broken;
 mod explained;
+mod follow;
 mod generator;
 mod metrics;
 mod mutations;

@@ -124,7 +124,7 @@ fn keys() {
     job.yaml:10:19: error[unknown-key]: `event_time` has no key `colum`
       help: did you mean `column`?
     job.yaml:10:32: error[unknown-key]: `event_time` has no key `delay`
-      help: the keys are `column`, `max_delay`, `every`
+      help: the keys are `column`, `max_delay`, `every`, `idle_timeout`
     job.yaml:10:50: error[out-of-range]: `every`: 0 is out of range, it must be from 1 to 1000000000
     "#);
 }
@@ -164,7 +164,10 @@ fn kinds() {
     job.yaml:4:12: error[wrong-kind]: `flights`: expected text, found a list
     job.yaml:8:11: error[wrong-kind]: `path`: expected text, found `7`
       help: put it into quotes to make it text
-    job.yaml:14:12: error[wrong-kind]: `input`: expected a name or a list of names, found a map
+    job.yaml:14:12: error[missing-key]: `input` needs the key `left`
+    job.yaml:14:12: error[missing-key]: `input` needs the key `right`
+    job.yaml:14:14: error[unknown-key]: `input` has no key `a`
+      help: the keys are `left`, `right`
     job.yaml:15:26: error[wrong-kind]: `max_delay`: expected a single value, found a list
     job.yaml:19:10: error[out-of-range]: `key`: the list has 0 names, it must have from 1 to 1000
     job.yaml:25:10: error[wrong-kind]: `input`: expected text, found nothing

@@ -9,7 +9,7 @@ use super::sinks::buffering_of;
 use super::source::{Pace, SourceSubtask, position_key};
 use super::subtask::{ChannelSubtask, Worker};
 use super::task::{Control, Event};
-use crate::connect::{self, SourceOptions, SourceReader};
+use crate::connect::{self, PartitionNames, SourceOptions, SourceReader};
 use crate::exchange::{self, CHANNEL_MESSAGES, Message, Outlet};
 use crate::fragment::caution::Caution;
 use crate::fragment::dead_letters::DeadLetters;
@@ -53,7 +53,7 @@ struct Builder<'a, 'o> {
     opened: &'o Opened<'a>,
     plan: &'o Plan,
     limits: Arc<Limits>,
-    partitions: Arc<Vec<String>>,
+    partitions: Arc<PartitionNames>,
     counters: &'o Arc<Counters>,
     events: &'o Sender<Event>,
     stopping: &'o Receiver<()>,
@@ -73,7 +73,7 @@ pub fn subtasks(
         opened,
         plan,
         limits: Arc::new(plan.limits.clone()),
-        partitions: Arc::new(opened.partitions.names.clone()),
+        partitions: Arc::new(PartitionNames::new(opened.partitions.names.clone())),
         counters,
         events,
         stopping,
@@ -309,6 +309,7 @@ impl Builder<'_, '_> {
             parallelism,
             batch_rows: self.limits.batch_rows as usize,
             batch_bytes: self.limits.batch_bytes as usize,
+            names: &self.partitions,
             restored: &restored,
             partitions: &partitions,
         };

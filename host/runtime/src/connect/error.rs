@@ -30,6 +30,16 @@ pub enum SourceError {
         "input file {path} is damaged behind byte {offset} of its uncompressed content: {reason}; replace it by an intact copy and start the job again"
     )]
     Corrupt { path: PathBuf, offset: u64, reason: String },
+    #[error(
+        "input file {path} was read up to byte {read} and was cut while it was followed: {why}; rows may be lost. Rotate by renaming (logrotate: `create`, not `copytruncate`), move the file away and start the job again"
+    )]
+    Cut { path: PathBuf, read: u64, why: String },
+    #[error("input file {path} is one of more than 65535 that were followed since the job started; start the job again")]
+    TooManyFiles { path: PathBuf },
+    #[error(
+        "input {partition:?} was followed by an earlier run, and the source says `follow: true` no longer: it would be read from its start. Put `follow: true` back, or start with a new state directory"
+    )]
+    Followed { partition: String },
     #[error("input {path}: {source}")]
     Format { path: PathBuf, source: FormatError },
     #[error("cannot read input {path} at byte {offset}: {source}; mend the cause and start the job again")]

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// The identity of a file covers at most so many bytes.
-const HEAD_BYTES: u64 = 4096;
+pub const HEAD_BYTES: u64 = 4096;
 const READ_BYTES: usize = 128 << 10;
 
 /// Uncompressed bytes.
@@ -51,7 +51,8 @@ pub fn damaged(path: &Path, offset: u64, e: io::Error) -> SourceError {
     }
 }
 
-fn open(path: &Path, offset: u64) -> Result<File, SourceError> {
+/// Opens a file that was there when it was looked for.
+pub fn open(path: &Path, offset: u64) -> Result<File, SourceError> {
     File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SourceError::Vanished { path: path.to_owned(), offset },
         _ => SourceError::Io { path: path.to_owned(), offset, source },
@@ -63,14 +64,19 @@ pub fn identify(path: &Path, offset: u64) -> Result<FileIdentity, SourceError> {
     identify_head(path, offset, HEAD_BYTES)
 }
 
-fn identify_head(path: &Path, offset: u64, head_bytes: u64) -> Result<FileIdentity, SourceError> {
+/// Identifies the file at `path` by so many bytes of its start.
+pub fn identify_head(path: &Path, offset: u64, head_bytes: u64) -> Result<FileIdentity, SourceError> {
     let io = |source| SourceError::Io { path: path.to_owned(), offset, source };
     let mut file = open(path, offset)?;
     let mut head = Vec::new();
     file.by_ref().take(head_bytes).read_to_end(&mut head).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
-    let head_sha256 = Sha256::digest(&head).iter().map(|b| format!("{b:02x}")).collect();
-    Ok(FileIdentity { length, head_bytes: head.len() as u64, head_sha256 })
+    Ok(FileIdentity { length, head_bytes: head.len() as u64, head_sha256: head_sha256(&head) })
+}
+
+/// The hash of a file's start, in hex.
+pub fn head_sha256(head: &[u8]) -> String {
+    Sha256::digest(head).iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// Checks that the file at `path` is the one of which everything before `offset` was read.

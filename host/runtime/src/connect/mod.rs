@@ -7,24 +7,29 @@
 mod error;
 pub mod file_sink;
 mod file_source;
+mod follow_source;
 mod generator;
 mod input;
 pub mod nexmark;
 mod orders;
 mod partition;
+mod partition_names;
 mod partitions;
 mod position;
 mod records;
 mod stdin_source;
 pub mod stdout_sink;
+mod tail;
 
 pub use error::SourceError;
+pub use partition_names::PartitionNames;
 pub use file_sink::{FileTarget, SinkError};
 pub use partitions::list_partitions;
 
 use crate::batch::Batch;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use wasmill_core::plan::{Source, SourceConnector};
 
 /// Rows and what was among them but is no row. All from one partition, in its order.
@@ -82,6 +87,8 @@ pub struct SourceOptions<'a> {
     /// partition belongs to subtask `number % parallelism`. At the first start these are the ones
     /// of [`list_partitions`]; later, those of positions that were committed as well.
     pub partitions: &'a BTreeMap<String, u16>,
+    /// The names of all partitions of the job, for sources that find more.
+    pub names: &'a Arc<PartitionNames>,
     /// Positions that were committed, of all subtasks.
     pub restored: &'a BTreeMap<String, Vec<u8>>,
 }
@@ -114,7 +121,14 @@ pub trait SourceReader: Send {
 /// positions, for operators that have not kept it.
 pub fn open_source(options: SourceOptions<'_>) -> Result<Box<dyn SourceReader>, SourceError> {
     match &options.source.connector {
-        SourceConnector::File { .. } => Ok(Box::new(file_source::FileSource::open(options)?)),
+        SourceConnector::File { .. } => {
+            let was_followed = |name: &&String| follow_source::parts_of(name).is_some();
+            match options.restored.keys().find(was_followed) {
+                Some(partition) => Err(SourceError::Followed { partition: partition.clone() }),
+                None => Ok(Box::new(file_source::FileSource::open(options)?)),
+            }
+        }
+        SourceConnector::Follow { path } => Ok(Box::new(follow_source::FollowSource::open(options, path)?)),
         SourceConnector::Generator(what) => Ok(Box::new(generator::GeneratorSource::open(options, what)?)),
         SourceConnector::Stdin => Ok(Box::new(stdin_source::StdinSource::open(options, std::io::stdin())?)),
     }
@@ -123,5 +137,7 @@ pub fn open_source(options: SourceOptions<'_>) -> Result<Box<dyn SourceReader>, 
 /// The name of the only partition of standard input.
 pub const STDIN: &str = "stdin";
 
+#[cfg(test)]
+mod follow_tests;
 #[cfg(test)]
 mod source_tests;

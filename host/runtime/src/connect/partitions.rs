@@ -18,6 +18,8 @@ pub fn list_partitions(source: &Source, base: &Path) -> Result<Vec<String>, Sour
         SourceConnector::Generator(what) => {
             Ok((0..what.partitions()).map(|p| partition_name(p, what.partitions())).collect())
         }
+        // They are found while the source runs.
+        SourceConnector::Follow { .. } => Ok(Vec::new()),
         SourceConnector::File { path } => {
             let files = expand(path, base)?;
             if files.is_empty() {
@@ -50,7 +52,8 @@ fn is_wild(part: &std::ffi::OsStr) -> bool {
     part.to_string_lossy().contains(['*', '?', '['])
 }
 
-fn expand(path: &Path, base: &Path) -> Result<Vec<String>, SourceError> {
+/// The files that a pattern names now, sorted.
+pub fn expand(path: &Path, base: &Path) -> Result<Vec<String>, SourceError> {
     let bad = |reason: String| SourceError::Pattern { pattern: path.display().to_string(), reason };
     let text = path.to_str().ok_or_else(|| bad("it is not UTF-8".to_owned()))?;
     let pattern = if path.is_absolute() || base.as_os_str().is_empty() {

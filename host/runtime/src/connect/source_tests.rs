@@ -79,6 +79,7 @@ impl<'a> Job<'a> {
             batch_rows: self.batch_rows,
             batch_bytes: self.batch_bytes,
             partitions: &self.numbers,
+            names: &Arc::default(),
             restored,
         })
     }
@@ -106,7 +107,7 @@ impl<'a> Job<'a> {
                     }
                     watermark = w;
                 }
-                Next::Pending => {}
+                Next::Pending | Next::Idle => {}
                 Next::End => return Ok(items),
             }
             if restart_after > 0 && answers >= restart_after {
@@ -445,6 +446,7 @@ fn open_stdin(source: &Source, pipe: Pipe, restored: &BTreeMap<String, Vec<u8>>)
         batch_rows: 100,
         batch_bytes: 1 << 20,
         partitions: &partitions,
+        names: &Arc::default(),
         restored,
     };
     StdinSource::open(options, pipe).expect("opens")

@@ -3,7 +3,7 @@
 //! appears exactly once.
 
 use crate::batch::Position;
-use crate::connect::DeadLine;
+use crate::connect::{DeadLine, PartitionNames};
 use crate::format;
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use wasmill_abi::hash::hash32;
 use wasmill_core::plan::Format;
 
 /// The names of all partitions, by their id.
-pub type Partitions = Arc<Vec<String>>;
+pub type Partitions = Arc<PartitionNames>;
 
 /// The position of rows that came of a timer and not of an input row.
 pub const NO_POSITION: u64 = u64::MAX;
@@ -90,7 +90,7 @@ impl DeadLetters {
         let mut letter = head(operator, reason);
         if row.position != NO_POSITION {
             let at = Position::unpack(row.position);
-            let partition = self.partitions.get(usize::from(at.partition));
+            let partition = self.partitions.get(at.partition);
             letter.insert("at".into(), json!({ "partition": partition, "line": at.row + 1 }));
         }
         if let Some(time) = row.event_time {

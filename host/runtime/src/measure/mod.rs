@@ -51,7 +51,7 @@ impl Measures {
                 is_keyed,
                 head: plan.fragments[operator.fragment.0].operators[0].0,
                 cells: (0..operator.parallelism).map(|_| Arc::default()).collect(),
-                reported: Arc::new(Metrics::new(declared)),
+                reported: Arc::new(Metrics::new(declared, &operator.outputs)),
             }
         };
         Self {
