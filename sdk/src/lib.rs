@@ -149,10 +149,9 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        CoKeyed, Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, LateRows,
-        ListState, Map,
-        MapState, MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily,
-        Timestamp, Value,
+        CoKeyed, Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext,
+        LateRows, ListState, Map, MapState, MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf,
+        Slots, Timer, TimerFamily, Timestamp, Value,
     };
     pub use crate::{debug, error, info, trace, warn};
     pub use std::time::Duration;

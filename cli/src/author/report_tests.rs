@@ -5,8 +5,7 @@ use crate::author::snippet;
 use crate::terminal::Palette;
 use std::path::Path;
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot,
-    SlotKind,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot, SlotKind,
 };
 use wasmill_abi::{Field, Schema, Type};
 use wasmill_server::modules::ModuleReport;

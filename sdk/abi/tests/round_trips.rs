@@ -6,8 +6,8 @@ use wasmill_abi::block::{Block, BlockWriter};
 use wasmill_abi::effects::{self, Bounds, Effect, EffectsWriter, EntryChange, TimerChange, TimerFamily, state_schema};
 use wasmill_abi::frame::{Frame, FrameWriter, Header, Kind, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
-    SlotKind, SlotValues, Ttl, TtlFrom,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, OlderValues, Output,
+    Slot, SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::wire::{get_varint, put_varint};

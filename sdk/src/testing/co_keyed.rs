@@ -10,7 +10,7 @@ use super::batch::Bench;
 use super::keyed::InputSide;
 use super::keyed_host::KeyedHost;
 use crate::module::co_keyed_def;
-use crate::{CoKeyed, ConfigValue, Error, RowOf, Timestamp, TimerFamily};
+use crate::{CoKeyed, ConfigValue, Error, RowOf, TimerFamily, Timestamp};
 
 /// Runs a [`CoKeyed`] function, which has an example; see also [`KeyedTest`](super::KeyedTest).
 /// What it did is in [`Results`].

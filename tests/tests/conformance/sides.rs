@@ -52,9 +52,8 @@ fn two_inputs_with_late_rows_and_rows_that_are_refused() {
     let (mut random, seed) = Random::from_environment();
     println!("WASMILL_TEST_SEED={seed} repeats this run");
     for _ in 0..4 {
-        let hours: Vec<_> = (0..6)
-            .map(|hour| [Kind::Data, Kind::Right].map(|kind| side(kind, hour, &mut random)))
-            .collect();
+        let hours: Vec<_> =
+            (0..6).map(|hour| [Kind::Data, Kind::Right].map(|kind| side(kind, hour, &mut random))).collect();
         let whole = feed(&hours, usize::MAX, 0, &mut random);
         assert!(!whole.late.is_empty() && !whole.rejects.is_empty() && !whole.rows.is_empty(), "{whole:?}");
         assert!(whole.timers.is_empty() && whole.state.is_empty(), "something is left over: {whole:?}");

@@ -63,9 +63,7 @@ fn each_line_of_a_rotated_log_comes_once_through_kills() {
                 writer.write(100);
                 // At least one line of the new file: a file must be seen before it is renamed.
                 let enough = writer.next - 99;
-                until("most lines are out", || {
-                    running.has_ended() || job.csv_rows("out").len() as u64 >= enough
-                });
+                until("most lines are out", || running.has_ended() || job.csv_rows("out").len() as u64 >= enough);
             }
             running.kill().expect("it is gone");
             // While nobody reads, the log goes on and is rotated.
@@ -81,7 +79,8 @@ fn each_line_of_a_rotated_log_comes_once_through_kills() {
         let told = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         assert!(told.success());
         running.wait().expect("it drains").ok();
-        let numbers = |text: &String| text.lines().skip(1).map(|n| n.parse::<u64>().expect("a number")).collect::<Vec<_>>();
+        let numbers =
+            |text: &String| text.lines().skip(1).map(|n| n.parse::<u64>().expect("a number")).collect::<Vec<_>>();
         let mut all = Vec::new();
         for part in job.parts("out") {
             let part = numbers(&part);

@@ -27,7 +27,13 @@ fn input() -> (String, String, Sums, Vec<String>) {
     }
     for i in 1..8_000u64 {
         let (client, second) = (i * 11 % CLIENTS, i * 12);
-        let note = if i % 500 == 0 { "\"reject\"" } else if i % 700 == 0 { "\"panic\"" } else { "null" };
+        let note = if i % 500 == 0 {
+            "\"reject\""
+        } else if i % 700 == 0 {
+            "\"panic\""
+        } else {
+            "null"
+        };
         let at = time(second);
         let _ = writeln!(payments, "{{\"at\":\"{at}\",\"client\":\"c{client}\",\"cents\":{i},\"note\":{note}}}");
         match note {

@@ -107,7 +107,11 @@ impl CoKeyed for Reconcile {
         let mut open = state.open.get().cloned().or_fatal("an hour ended that never began")?;
         let at = open.0.iter().position(|hour| hour.0 + HOUR == timer.time);
         let (hour, ordered, paid) = open.0.remove(at.or_fatal("an hour ended that never began")?);
-        if open.0.is_empty() { state.open.remove() } else { state.open.put(open) }
+        if open.0.is_empty() {
+            state.open.remove()
+        } else {
+            state.open.put(open)
+        }
         out.emit(Reconciled { client: key.client, hour, ordered, paid });
         Ok(())
     }

@@ -138,7 +138,11 @@ impl Keyed for Sessions {
         let mut open = state.open.get().cloned().unwrap_or_default();
         let at = open.0.iter().position(|session| session.last + self.gap == timer.time);
         let session = open.0.swap_remove(at.or_fatal("a session ended that never began")?);
-        if open.0.is_empty() { state.open.remove() } else { state.open.put(open) }
+        if open.0.is_empty() {
+            state.open.remove()
+        } else {
+            state.open.put(open)
+        }
         let Session { first, last, flights, delay_sum } = session;
         out.emit(SessionTotals { origin: key.origin, first, last, flights, delay_sum });
         Ok(())

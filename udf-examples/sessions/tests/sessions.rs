@@ -58,7 +58,10 @@ fn an_event_that_no_open_session_takes_is_late() {
     assert_eq!(test.late(), [4, 5]);
     assert_eq!(test.rejects(), []);
     test.end_of_input().expect("no timer fails");
-    assert_eq!(test.display("out").last().expect("two sessions"), "a, 1970-01-01T00:16:00Z, 1970-01-01T00:25:00Z, 2, 2");
+    assert_eq!(
+        test.display("out").last().expect("two sessions"),
+        "a, 1970-01-01T00:16:00Z, 1970-01-01T00:25:00Z, 2, 2"
+    );
 }
 
 fn unpacked(path: &str) -> String {
@@ -84,10 +87,8 @@ fn real_flights_give_the_answer_of_duckdb() {
             let date = |l| text(l, "date").parse::<Timestamp>().expect("a time");
             let delay = |l: &serde_json::Value| l["delay"].as_i64().expect("a number") as i32;
             let rows = lines.iter().zip(&origins);
-            test.feed_keyed(
-                rows.map(|(l, origin)| (Airport { origin }, Departure { date: date(l), delay: delay(l) })),
-            )
-            .expect("no batch fails");
+            test.feed_keyed(rows.map(|(l, origin)| (Airport { origin }, Departure { date: date(l), delay: delay(l) })))
+                .expect("no batch fails");
             test.set_watermark(date(lines.last().expect("chunks hold rows"))).expect("no timer fails");
             test.restart().expect("it opens again");
         }

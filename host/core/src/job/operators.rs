@@ -1,16 +1,16 @@
 //! Reads one source, function or sink of a job file.
 
-use super::{follow, generator, keys, sides};
 use super::problem::{Problem, Problems};
 use super::settings::{
-    EVERY_ROWS, EVERY_ROWS_DEFAULT, IDLE_TIMEOUT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
-    ROLL_BYTES_DEFAULT,
+    EVERY_ROWS, EVERY_ROWS_DEFAULT, IDLE_TIMEOUT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT,
+    ROLL_BYTES, ROLL_BYTES_DEFAULT,
 };
 use super::spec::{EventTimeSpec, FunctionSpec, InputSpec, SettingSpec, SinkSpec, SourceSpec, Spanned};
 use super::types;
 use super::values::{duration, flag, input, names, number, one_of, parallelism, path, size, text};
 use super::walk::Walk;
 use super::yaml::{Node, Value};
+use super::{follow, generator, keys, sides};
 use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
 use std::path::Path;
 use std::time::Duration;

@@ -66,7 +66,12 @@ fn flights() {
         connector: SourceConnector::File { path: "data/flights-*.ndjson.gz".into() },
         format: Format::Ndjson,
         schema: schema("date: timestamp, delay: int32?, distance: int32, origin: string, destination: string"),
-        event_time: Some(EventTime { column: 0, max_delay: Duration::from_secs(300), every_rows: 1000, idle_timeout: None }),
+        event_time: Some(EventTime {
+            column: 0,
+            max_delay: Duration::from_secs(300),
+            every_rows: 1000,
+            idle_timeout: None,
+        }),
         rate: None,
     };
     assert_eq!(source, &expected);

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot,
-    SlotKind,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, Output, Slot, SlotKind,
 };
 use wasmill_abi::{Field, Schema, Type};
 use wasmill_core::job::{self, Overrides};

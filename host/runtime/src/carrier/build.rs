@@ -121,7 +121,8 @@ pub fn subtasks(
                 let sides = wiring.sides.remove(&(f, subtask)).unwrap_or_default();
                 let committed = committed.clone();
                 let seen_committed = builder.epoch - 1;
-                let subtask = ChannelSubtask { worker, inlets, sides, alignment, committed, seen_committed, fired: false };
+                let subtask =
+                    ChannelSubtask { worker, inlets, sides, alignment, committed, seen_committed, fired: false };
                 built.channels.push((name, subtask));
             }
         }
@@ -131,8 +132,7 @@ pub fn subtasks(
 
 /// Lays a channel for every edge that leaves a fragment.
 fn wire(plan: &Plan, measures: &Measures) -> Wiring {
-    let mut wiring =
-        Wiring::default();
+    let mut wiring = Wiring::default();
     for operator in &plan.operators {
         for input in operator.inputs.iter().filter(|i| i.route != Route::Local) {
             let sender = &plan.operators[input.from.0];

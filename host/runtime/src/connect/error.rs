@@ -34,7 +34,9 @@ pub enum SourceError {
         "input file {path} was read up to byte {read} and was cut while it was followed: {why}; rows may be lost. Rotate by renaming (logrotate: `create`, not `copytruncate`), move the file away and start the job again"
     )]
     Cut { path: PathBuf, read: u64, why: String },
-    #[error("input file {path} is one of more than 65535 that were followed since the job started; start the job again")]
+    #[error(
+        "input file {path} is one of more than 65535 that were followed since the job started; start the job again"
+    )]
     TooManyFiles { path: PathBuf },
     #[error(
         "input {partition:?} was followed by an earlier run, and the source says `follow: true` no longer: it would be read from its start. Put `follow: true` back, or start with a new state directory"

@@ -176,9 +176,8 @@ impl FollowSource {
         for file in &mut self.files {
             file.tail.check()?;
             let has_name = listed.iter().any(|(path, inode, _)| *path == file.path && *inode == file.inode);
-            let successor = listed.iter().any(|(path, inode, len)| {
-                *path == file.path && *inode != file.inode && *len > 0
-            });
+            let successor =
+                listed.iter().any(|(path, inode, len)| *path == file.path && *inode != file.inode && *len > 0);
             let at_rest = now.saturating_duration_since(file.last_growth) >= GRACE;
             if !has_name && (successor || at_rest) {
                 file.tail.ends();

@@ -22,8 +22,8 @@ pub mod stdout_sink;
 mod tail;
 
 pub use error::SourceError;
-pub use partition_names::PartitionNames;
 pub use file_sink::{FileTarget, SinkError};
+pub use partition_names::PartitionNames;
 pub use partitions::list_partitions;
 
 use crate::batch::Batch;

@@ -200,8 +200,7 @@ impl FunctionOperator {
     /// Rows that stay within the byte limit, judged by the batch's average row.
     fn rows_per_call(&self, side: Side, batch: &Batch) -> usize {
         let fields = &self.inputs.of(side).fields;
-        let bytes: usize =
-            batch.columns.columns().iter().zip(fields).map(|(c, f)| column_bytes(f, c.as_ref())).sum();
+        let bytes: usize = batch.columns.columns().iter().zip(fields).map(|(c, f)| column_bytes(f, c.as_ref())).sum();
         let average = (bytes / batch.rows().max(1)).max(1) as u64;
         let by_bytes = usize::try_from(self.limits.batch_bytes / average).unwrap_or(usize::MAX);
         by_bytes.clamp(1, self.batch_rows())

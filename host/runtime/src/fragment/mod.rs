@@ -175,13 +175,7 @@ impl Fragment {
         Ok(())
     }
 
-    fn node(
-        &mut self,
-        node: usize,
-        side: Side,
-        batch: Batch,
-        carrier: &mut dyn Carrier,
-    ) -> Result<(), FragmentError> {
+    fn node(&mut self, node: usize, side: Side, batch: Batch, carrier: &mut dyn Carrier) -> Result<(), FragmentError> {
         if batch.rows() == 0 {
             return Ok(());
         }

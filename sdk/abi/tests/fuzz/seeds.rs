@@ -4,8 +4,8 @@ use wasmill_abi::block::BlockWriter;
 use wasmill_abi::effects::{EffectsWriter, EntryChange, TimerChange, TimerFamily};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::manifest::{
-    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, OlderValues, Output, Slot,
-    SlotKind, SlotValues, Ttl, TtlFrom,
+    ConfigField, ConfigValue, Function, FunctionKind, LateRows, Manifest, Metric, MetricKind, OlderValues, Output,
+    Slot, SlotKind, SlotValues, Ttl, TtlFrom,
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::{Field, Schema, Shape, Type, calls, key};

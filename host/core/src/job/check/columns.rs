@@ -109,7 +109,8 @@ fn call(
     let key_of_left = key(spec, spec.key.as_ref(), function, left, problems);
     // One list of names is the key of both inputs.
     let written = spec.key_right.as_ref().or(spec.key.as_ref());
-    let key_of_right = function.right.as_ref().map(|_| written.and_then(|_| key(spec, written, function, right, problems)));
+    let key_of_right =
+        function.right.as_ref().map(|_| written.and_then(|_| key(spec, written, function, right, problems)));
     let (_, schema) = left?;
     let key = key_of_left?;
     let right = match (right_columns, key_of_right) {

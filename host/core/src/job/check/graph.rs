@@ -100,6 +100,10 @@ impl<'a> Graph<'a> {
 
     /// The columns of one of an operator's inputs, with where they come from.
     pub fn input(&self, op: usize, side: Side) -> Option<(&Edge<'a>, &Schema)> {
-        self.ops[op].edges.iter().filter(|edge| edge.written.side == side).find_map(|edge| Some((edge, self.schema(edge)?)))
+        self.ops[op]
+            .edges
+            .iter()
+            .filter(|edge| edge.written.side == side)
+            .find_map(|edge| Some((edge, self.schema(edge)?)))
     }
 }
