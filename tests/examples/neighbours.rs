@@ -62,7 +62,7 @@ limits: {{ batch_rows: 1 }}
 }
 
 fn start(job: &TestJob, stop: &Arc<Stop>, latencies: &mut Vec<Duration>) -> Result<()> {
-    let options = RunOptions { job_file: job.path("job.yaml"), state_dir: None, parallelism: None, epoch: None };
+    let options = RunOptions { job_file: job.path("job.yaml"), ..RunOptions::default() };
     run(options, stop.clone(), &mut |progress| latencies.extend(progress.epochs.iter().map(|e| e.align + e.commit)))?;
     Ok(())
 }

@@ -12,6 +12,7 @@ impl RunError {
             RunError::Source { source, .. } => source.code(),
             RunError::Sink { source, .. } => source.code(),
             RunError::State(source) => source.code(),
+            RunError::Starts(_) => "state-directory",
             RunError::Open { .. } => "open-failed",
             RunError::Fragment(source) => source.code(),
             RunError::DrainTimedOut { .. } => "drain-timed-out",

@@ -13,6 +13,7 @@ use std::time::Duration;
 use wasmill_abi::manifest::Function;
 use wasmill_abi::open::OpenContext;
 use wasmill_core::limits::Limits;
+use wasmill_core::plan::Side;
 use wasmill_runtime::batch::Batch;
 use wasmill_runtime::schema::to_arrow;
 use wasmill_runtime::wasm::frame::{Bytes, CallInfo, KeyColumns, KeySection, data_frame};

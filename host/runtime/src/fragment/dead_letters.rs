@@ -192,7 +192,7 @@ fn head(operator: &str, reason: &Reason) -> Map<String, Value> {
 
 /// A hash of the values of one row, the same in every run.
 pub fn digest(schema: &Schema, row: &RecordBatch) -> u32 {
-    hash32(row_json(schema, row).to_string().as_bytes())
+    hash32(&row_json(schema, row))
 }
 
 fn row_json(schema: &Schema, columns: &RecordBatch) -> Vec<u8> {

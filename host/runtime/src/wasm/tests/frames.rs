@@ -11,6 +11,7 @@ use arrow_array::{Array, RecordBatch};
 use proptest::prelude::*;
 use wasmill_abi::frame::{Frame, Kind, Tag};
 use wasmill_abi::{Field, Schema, Type, effects, key};
+use wasmill_core::plan::Side;
 
 const INFO: CallInfo = CallInfo { epoch: 7, watermark: -3, now: 11, seed: 13, side: Side::Left };
 
