@@ -89,7 +89,9 @@ fn hostile_chunks_yield_nothing_that_breaks_the_schema() {
         Ok(())
     };
     let seeds = seeds::effects();
-    assert!(seeds.iter().all(|seed| read(seed) == Ok(())), "the seeds are in order");
+    for (i, seed) in seeds.iter().enumerate() {
+        assert_eq!(read(seed), Ok(()), "seed {i} is in order");
+    }
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/abi/tests/corpus/effects");
     let repair = |input: &mut [u8]| {
         let len = input.len() as u32;

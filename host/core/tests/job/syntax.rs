@@ -185,7 +185,7 @@ fn kinds() {
     job.yaml:1:1: error[no-sink]: job has no sink: nothing would come out of it
       help: add one under `sinks`; connector `blackhole` drops every row
     job.yaml:2:9: error[wrong-kind]: `limits` must be a map, found `3`
-      help: its keys are `memory`, `batch_rows`, `batch_bytes`, `deadline`, `deadline_per_row`, `effects`, `log_line`, `log_lines_per_second`, `module`, `compile_time`, `state_cache`, `outbox`, `replays`
+      help: its keys are `memory`, `batch_rows`, `batch_bytes`, `deadline`, `deadline_per_row`, `effects`, `log_line`, `log_lines_per_second`, `module`, `compile_time`, `state_cache`, `outbox`, `replays`, `timer_rounds`
     job.yaml:3:40: error[bad-value]: `path`: the text is empty
     job.yaml:3:52: error[wrong-kind]: `schema`: expected a map from column names to types, found a list
     "#);
