@@ -37,7 +37,7 @@ fn function() -> Function {
         outputs: vec![output("every", seeds::everything()), output("pair", seeds::key_schema())],
         config: Vec::new(),
         right: None,
-        late: LateRows::Handled,
+        late: LateRows::Leave,
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
     }
 }

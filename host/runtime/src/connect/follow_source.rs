@@ -211,7 +211,7 @@ impl FollowSource {
             Some((_, _, was)) if length <= was => Ok(()),
             Some((name, position, _)) => {
                 self.done.remove(&name);
-                let path = parts_of(&name).map_or(path, |(path, _)| path.to_owned());
+                // Under the name that it has now: under its old one it would wait for its successor.
                 self.follow(name, path, inode, &at, &PartitionPosition { done: false, ..position })
             }
             None => {

@@ -61,9 +61,10 @@ impl Tail {
         self.ends.store(true, Ordering::Release);
     }
 
-    /// Makes the identity cover the bytes that were read.
+    /// Makes the identity cover the bytes that were read, once what it covered is found unchanged.
     pub fn cover(&mut self, offset: u64) -> Result<(), SourceError> {
         if self.identity.head_bytes < HEAD_BYTES.min(offset) {
+            self.check_start(offset)?;
             self.identity = self.identify(HEAD_BYTES)?;
         }
         Ok(())
@@ -78,17 +79,24 @@ impl Tail {
     pub fn check(&mut self) -> Result<(), SourceError> {
         let read = (&self.file).stream_position().map_err(|e| self.io(e))?;
         let length = self.file.metadata().map_err(|e| self.io(e))?.len();
-        let cut = |why: String| Err(SourceError::Cut { path: self.path.clone(), read, why });
         if length < read {
-            return cut(format!("it has only {length} bytes now"));
+            let why = format!("it has only {length} bytes now");
+            return Err(SourceError::Cut { path: self.path.clone(), read, why });
         }
         if length != self.identity.length {
-            if self.identify(self.identity.head_bytes)?.head_sha256 != self.identity.head_sha256 {
-                return cut(format!("its first {} bytes are different", self.identity.head_bytes));
-            }
+            self.check_start(read)?;
             self.identity.length = length;
         }
         Ok(())
+    }
+
+    fn check_start(&self, read: u64) -> Result<(), SourceError> {
+        let FileIdentity { head_bytes, head_sha256, .. } = &self.identity;
+        if self.identify(*head_bytes)?.head_sha256 == *head_sha256 {
+            return Ok(());
+        }
+        let why = format!("its first {head_bytes} bytes are different");
+        Err(SourceError::Cut { path: self.path.clone(), read, why })
     }
 
     fn identify(&self, head_bytes: u64) -> Result<FileIdentity, SourceError> {
