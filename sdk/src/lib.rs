@@ -79,6 +79,7 @@
 extern crate self as wasmill_sdk;
 
 mod cell;
+mod changes;
 mod columns;
 mod config;
 mod context;
@@ -102,6 +103,7 @@ mod value;
 #[doc(hidden)]
 pub mod guest;
 
+pub use changes::Changes;
 pub use config::{Config, Setting, Settings};
 pub use context::{Context, KeyedContext, OpenContext};
 pub use fault::{Error, Fault, OrError};
@@ -113,6 +115,7 @@ pub use row::{Row, RowOf};
 pub use state::Slots;
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::Value;
+pub use wasmill_abi::Op;
 pub use wasmill_abi::effects::TimerFamily;
 pub use wasmill_abi::manifest::ConfigValue;
 pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
@@ -128,7 +131,7 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Config, Context, Counter, Emit, Error, Gauge, Keyed, KeyedContext, Map, MetricDef, OpenContext, OrError,
+        Changes, Config, Context, Counter, Emit, Error, Gauge, Keyed, KeyedContext, Map, MetricDef, Op, OpenContext, OrError,
         Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp, Value,
     };
     pub use crate::{debug, error, info, trace, warn};

@@ -47,9 +47,11 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
     if !function.doc.is_empty() {
         let _ = writeln!(out, "  {}", lines(&wrapped(function.doc.split_whitespace(), " ", 2)));
     }
-    line(out, "input", &columns(&function.input));
+    let input = columns(&function.input);
+    line(out, "input", &if function.reads_changes { format!("{input}  (may be a changelog)") } else { input });
     for output in &function.outputs {
-        line(out, "output", &format!("{}  {}", output.name, columns(&output.schema)));
+        let changelog = if output.changelog { "  (a changelog)" } else { "" };
+        line(out, "output", &format!("{}  {}{changelog}", output.name, columns(&output.schema)));
     }
     for slot in function.slots() {
         line(out, "state", &format!("{}: {}, version {}", slot.name, slot.type_name, slot.version));
@@ -125,7 +127,10 @@ fn json(report: &ModuleReport, path: &Path) -> Value {
 }
 
 fn function_json(function: &Function) -> Value {
-    let outputs = function.outputs.iter().map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema) }));
+    let outputs = function
+        .outputs
+        .iter()
+        .map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema), "changelog": o.changelog }));
     let slots = function.slots().iter().map(|s| json!({ "name": s.name, "type": s.type_name, "version": s.version }));
     let settings = function.config.iter().map(|c| {
         let default = c.default.as_ref().map(value_json);
@@ -138,6 +143,7 @@ fn function_json(function: &Function) -> Value {
         "kind": if function.key().is_some() { "keyed" } else { "map" },
         "key": function.key().map(columns_json),
         "input": columns_json(&function.input),
+        "reads_changes": function.reads_changes,
         "outputs": outputs.collect::<Vec<_>>(),
         "state": slots.collect::<Vec<_>>(),
         "settings": settings.collect::<Vec<_>>(),

@@ -22,7 +22,7 @@ const KEYS: u32 = 2;
 fn function() -> Function {
     let slot = |name: &str| Slot::new(name, SlotKind::Value, 1, "");
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
-    let output = |name: &str, schema| Output { name: name.to_owned(), schema };
+    let output = |name: &str, schema| Output { name: name.to_owned(), schema, changelog: false };
     Function {
         name: "hostile".to_owned(),
         doc: String::new(),
@@ -31,6 +31,7 @@ fn function() -> Function {
         outputs: vec![output("every", seeds::everything()), output("pair", seeds::key_schema())],
         config: Vec::new(),
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
+        reads_changes: false,
     }
 }
 

@@ -11,10 +11,12 @@ use super::subtask::{ChannelSubtask, Worker};
 use super::task::{Control, Event};
 use crate::connect::{self, SourceOptions, SourceReader};
 use crate::exchange::{self, Message, Outlet};
+use crate::fragment::changes::OpColumn;
 use crate::fragment::dead_letters::DeadLetters;
 use crate::fragment::function::FunctionOperator;
 use crate::fragment::guest::Guest;
 use crate::fragment::sink::SinkOperator;
+use crate::fragment::view::{self, ViewOperator};
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
 use crate::state::KeyedState;
 use crossbeam_channel::{Receiver, Sender};
@@ -25,7 +27,7 @@ use wasmill_abi::hash;
 use wasmill_abi::open::OpenContext;
 use wasmill_core::align::Alignment;
 use wasmill_core::limits::Limits;
-use wasmill_core::plan::{self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route};
+use wasmill_core::plan::{self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route, Sink, SinkConnector};
 
 /// All subtasks of a job, ready to run, with the names of their threads.
 pub struct Built {
@@ -196,11 +198,14 @@ impl Builder<'_, '_> {
     ) -> Result<Node, RunError> {
         let operator = &self.plan.operators[index.0];
         let kind = match &operator.kind {
-            OperatorKind::Source(_) => Operator::Source,
+            OperatorKind::Source(source) => Operator::Source(OpColumn::of(&operator.name, source)),
             OperatorKind::Function(call) => Operator::Function(Box::new(self.function(operator, call, subtask)?)),
-            OperatorKind::Sink(sink) => {
-                Operator::Sink(SinkOperator::new(operator.name.clone(), index.0, buffering_of(sink)))
-            }
+            OperatorKind::Sink(sink) => match sink.connector {
+                SinkConnector::View { .. } => {
+                    Operator::View(Box::new(ViewOperator::new(operator.name.clone(), index.0, sink)))
+                }
+                _ => Operator::Sink(SinkOperator::new(operator.name.clone(), index.0, buffering_of(sink), sink)),
+            },
         };
         let edges = (0..operator.outputs.len()).map(|output| {
             let local = members.iter().enumerate().filter(|(_, m)| {
@@ -243,18 +248,20 @@ impl Builder<'_, '_> {
         Ok(FunctionOperator::new(operator, call.clone(), schema, guest, self.limits.clone(), seed, metrics))
     }
 
-    /// The state of a fragment whose head is a keyed function.
+    /// The state of a fragment whose head is a keyed function or a view.
     fn state(&self, head: OperatorIndex, subtask: u16) -> Result<Option<KeyedState>, RunError> {
         let operator = &self.plan.operators[head.0];
-        let OperatorKind::Function(call) = &operator.kind else { return Ok(None) };
-        if !call.is_keyed() {
-            return Ok(None);
-        }
+        let slots: Vec<String> = match &operator.kind {
+            OperatorKind::Function(call) if call.is_keyed() => {
+                call.function.slots().iter().map(|s| s.name.clone()).collect()
+            }
+            OperatorKind::Sink(Sink { connector: SinkConnector::View { .. }, .. }) => vec![view::SLOT.to_owned()],
+            _ => return Ok(None),
+        };
         let groups = self.plan.key_groups;
         let owns = |g: &u16| hash::subtask_of_group(*g, groups, operator.parallelism) == subtask;
         let first = (0..groups).find(owns).unwrap_or(groups);
         let count = (first..groups).take_while(owns).count() as u16;
-        let slots: Vec<String> = call.function.slots().iter().map(|s| s.name.clone()).collect();
         let state = KeyedState::open(
             self.opened.db.clone(),
             &operator.name,

@@ -20,6 +20,7 @@ mod sinks;
 mod source;
 mod subtask;
 mod task;
+mod views;
 mod watermarks;
 
 pub use crate::fragment::metrics::MetricValue;
@@ -44,6 +45,7 @@ use std::time::{Duration, Instant};
 use wasmill_core::epoch::Epochs;
 use wasmill_core::life::Life;
 use wasmill_core::plan::{OperatorKind, Plan};
+use views::Views;
 use watermarks::Watermarks;
 
 /// A request to stop, which may be made from any thread.
@@ -91,6 +93,7 @@ pub struct Opened<'a> {
     job: Job<'a>,
     db: Arc<Database>,
     sinks: Sinks,
+    views: Views,
     partitions: Partitions,
     meta: Vec<(String, Option<Vec<u8>>)>,
     watermarks: Watermarks,
@@ -118,12 +121,14 @@ impl<'a> Opened<'a> {
             sinks.publish(&entry)?;
         }
         let mut meta = Vec::new();
+        let mut views = Views::open(job.plan, job.base, &db, &mut meta)?;
+        views.resume(&db)?;
         for (name, factory) in job.factories {
             meta.push((format!("module/{name}"), Some(factory.sha256().as_bytes().to_vec())));
         }
         let partitions = Partitions::open(&job, &db, &mut meta)?;
         let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());
-        Ok(Self { job, db, sinks, partitions, meta, watermarks, published })
+        Ok(Self { job, db, sinks, views, partitions, meta, watermarks, published })
     }
 
     /// The epoch that the job goes on from; `None` when it starts from nothing.
@@ -148,6 +153,7 @@ impl<'a> Opened<'a> {
         let committer = Committer {
             db: self.db,
             sinks: self.sinks,
+            views: self.views,
             requests: request_receiver,
             events: event_sender.clone(),
             published: self.published,

@@ -1,8 +1,12 @@
 //! A sink inside of a fragment: rows become bytes, which wait for the end of their epoch.
 
 use super::FragmentError;
+use super::changes::with_op_column;
 use crate::batch::Batch;
 use crate::format::Encoder;
+use crate::schema::to_arrow;
+use arrow_schema::SchemaRef;
+use wasmill_core::plan::Sink;
 
 /// What becomes of rows.
 pub enum Buffering {
@@ -19,13 +23,16 @@ pub struct SinkOperator {
     name: String,
     index: usize,
     buffering: Buffering,
+    /// For changelogs: the columns that are written, of which the first is the operation.
+    changes: Option<SchemaRef>,
     bytes: Vec<u8>,
 }
 
 impl SinkOperator {
     /// `index` is the operator's position in the plan.
-    pub fn new(name: String, index: usize, buffering: Buffering) -> Self {
-        Self { name, index, buffering, bytes: Vec::new() }
+    pub fn new(name: String, index: usize, buffering: Buffering, sink: &Sink) -> Self {
+        let changes = sink.writes_op.then(|| to_arrow(&sink.schema));
+        Self { name, index, buffering, changes, bytes: Vec::new() }
     }
 
     pub fn index(&self) -> usize {
@@ -33,12 +40,19 @@ impl SinkOperator {
     }
 
     pub fn rows(&mut self, batch: &Batch) -> Result<(), FragmentError> {
+        if let Buffering::Nothing = self.buffering {
+            return Ok(());
+        }
+        let columns = match &self.changes {
+            Some(schema) => &with_op_column(batch, schema),
+            None => &batch.columns,
+        };
         let encoded = match &mut self.buffering {
             Buffering::Nothing => Ok(()),
-            Buffering::Keep(encoder) => encoder.encode(&batch.columns, &mut self.bytes),
+            Buffering::Keep(encoder) => encoder.encode(columns, &mut self.bytes),
             Buffering::EncodeAndDrop(encoder) => {
                 self.bytes.clear();
-                let encoded = encoder.encode(&batch.columns, &mut self.bytes);
+                let encoded = encoder.encode(columns, &mut self.bytes);
                 std::hint::black_box(&self.bytes);
                 self.bytes.clear();
                 encoded
