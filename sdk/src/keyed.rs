@@ -6,7 +6,7 @@ use wasmill_abi::effects::TimerFamily;
 use wasmill_abi::frame::{Frame, Kind, Tag};
 
 use crate::effects::{Effects, Push};
-use crate::map::event_times;
+use crate::map::{Ops, event_times};
 use crate::module::Instance;
 use crate::state::Stored;
 use crate::{Config, Error, KeyedContext, MetricDef, OpenContext, Outputs, Row, RowOf, Slots, Timestamp};
@@ -106,6 +106,9 @@ pub trait Keyed: Sized {
     type Out: Outputs;
     /// The metrics that it reports.
     const METRICS: &'static [MetricDef] = &[];
+    /// Whether it understands changelogs: then [`Context::op`](crate::Context::op) says what each row does. A job that
+    /// gives a changelog to a function that does not is refused.
+    const READS_CHANGES: bool = false;
 
     /// Called once, before the first row. An error stops the job.
     fn open(config: Self::Config, ctx: &mut OpenContext) -> Result<Self, Error>;
@@ -157,9 +160,11 @@ impl<F: Keyed> KeyedRunner<F> {
         let key_block = frame.keys(&F::Key::schema()).map_err(Error::incompatible)?;
         let keys = F::Key::columns(&key_block).map_err(Error::incompatible)?;
         let times = event_times(frame)?;
+        let ops = Ops::of(frame, F::READS_CHANGES)?;
         let row_keys = checked_keys(frame, Tag::RowKey, frame.header.rows)?;
         for (row, key) in row_keys.iter().enumerate() {
             let key = u32::from_le_bytes(*key);
+            self.ctx.set_op(ops.get(row));
             let time = times.map(|t| i64::from_le_bytes(t[row]));
             self.enter(row as u32, key, time);
             if self.expires {

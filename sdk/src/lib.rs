@@ -79,6 +79,7 @@
 extern crate self as wasmill_sdk;
 
 mod cell;
+mod changes;
 mod columns;
 mod config;
 mod context;
@@ -112,6 +113,7 @@ mod value;
 #[doc(hidden)]
 pub mod guest;
 
+pub use changes::Changes;
 pub use config::{Config, Setting, Settings};
 pub use context::{Context, KeyedContext, OpenContext};
 pub use date::{Date, ParseDateError};
@@ -129,6 +131,7 @@ pub use row::{Row, RowOf};
 pub use state::Slots;
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::Value;
+pub use wasmill_abi::Op;
 pub use wasmill_abi::effects::TimerFamily;
 pub use wasmill_abi::manifest::ConfigValue;
 pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
@@ -144,9 +147,9 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext, ListState, Map,
-        MapState, MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf, Slots, Timer, TimerFamily,
-        Timestamp, Value,
+        Changes, Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext,
+        ListState, Map, MapState, MaxState, MetricDef, MinState, Op, OpenContext, OrError, Outputs, Row, RowOf, Slots,
+        Timer, TimerFamily, Timestamp, Value,
     };
     pub use crate::{debug, error, info, trace, warn};
     pub use std::time::Duration;

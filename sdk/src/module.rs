@@ -98,6 +98,7 @@ pub fn map_def<F: Map + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
         outputs: F::Out::outputs(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
+        reads_changes: F::READS_CHANGES,
     };
     FunctionDef { function, open: |opened| Ok(Box::new(open_map::<F>(opened)?)) }
 }
@@ -112,6 +113,7 @@ pub fn keyed_def<F: Keyed + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
         outputs: F::Out::outputs(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
+        reads_changes: F::READS_CHANGES,
     };
     FunctionDef { function, open: |opened| Ok(Box::new(open_keyed::<F>(opened)?)) }
 }

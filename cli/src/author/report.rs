@@ -50,9 +50,11 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
     if !function.doc.is_empty() {
         let _ = writeln!(out, "  {}", lines(&wrapped(function.doc.split_whitespace(), " ", 2)));
     }
-    line(out, "input", &columns(&function.input));
+    let input = columns(&function.input);
+    line(out, "input", &if function.reads_changes { format!("{input}  (may be a changelog)") } else { input });
     for output in &function.outputs {
-        line(out, "output", &format!("{}  {}", output.name, columns(&output.schema)));
+        let changelog = if output.changelog { "  (a changelog)" } else { "" };
+        line(out, "output", &format!("{}  {}{changelog}", output.name, columns(&output.schema)));
     }
     for slot in function.slots() {
         line(out, "state", &slot_text(slot));
@@ -175,7 +177,10 @@ fn json(report: &ModuleReport, path: &Path) -> Value {
 }
 
 fn function_json(function: &Function) -> Value {
-    let outputs = function.outputs.iter().map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema) }));
+    let outputs = function
+        .outputs
+        .iter()
+        .map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema), "changelog": o.changelog }));
     let slots = function.slots().iter().map(slot_json);
     let settings = function.config.iter().map(|c| {
         let default = c.default.as_ref().map(value_json);
@@ -188,6 +193,7 @@ fn function_json(function: &Function) -> Value {
         "kind": if function.key().is_some() { "keyed" } else { "map" },
         "key": function.key().map(columns_json),
         "input": columns_json(&function.input),
+        "reads_changes": function.reads_changes,
         "outputs": outputs.collect::<Vec<_>>(),
         "state": slots.collect::<Vec<_>>(),
         "settings": settings.collect::<Vec<_>>(),

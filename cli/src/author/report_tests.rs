@@ -25,9 +25,10 @@ fn keyed() -> Function {
         doc: "Totals per hour.".into(),
         kind: FunctionKind::Keyed { key: key.clone(), slots: vec![slot] },
         input: Schema::new(vec![Field::new("origin", Type::Utf8, false), Field::new("delay", Type::I32, true)]),
-        outputs: vec![Output { name: "out".into(), schema: key }],
+        outputs: vec![Output { name: "out".into(), schema: key, changelog: false }],
         config: vec![setting("top", Type::I64, Some(ConfigValue::Int(3))), setting("region", Type::Utf8, None)],
         metrics: vec![Metric { name: "late".into(), kind: MetricKind::Counter }],
+        reads_changes: false,
     }
 }
 

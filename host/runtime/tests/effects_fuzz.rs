@@ -28,7 +28,7 @@ fn function() -> Function {
         slot("d", SlotKind::Sum),
     ];
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
-    let output = |name: &str, schema| Output { name: name.to_owned(), schema };
+    let output = |name: &str, schema| Output { name: name.to_owned(), schema, changelog: false };
     Function {
         name: "hostile".to_owned(),
         doc: String::new(),
@@ -37,6 +37,7 @@ fn function() -> Function {
         outputs: vec![output("every", seeds::everything()), output("pair", seeds::key_schema())],
         config: Vec::new(),
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
+        reads_changes: false,
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Function {
     pub outputs: Vec<Output>,
     pub config: Vec<ConfigField>,
     pub metrics: Vec<Metric>,
+    /// Whether it understands changelogs; one that does not is given rows that are only appended.
+    pub reads_changes: bool,
 }
 
 /// What a function works on.
@@ -78,6 +80,8 @@ impl Function {
 pub struct Output {
     pub name: String,
     pub schema: Schema,
+    /// Whether every row says what it does ([`crate::Op`]); otherwise rows are only appended.
+    pub changelog: bool,
 }
 
 /// A typed piece of state per key.
@@ -430,6 +434,7 @@ impl Function {
         for o in &self.outputs {
             w.str(&o.name);
             o.schema.encode(w);
+            w.u8(u8::from(o.changelog));
         }
         w.u32(self.config.len() as u32);
         for c in &self.config {
@@ -447,6 +452,7 @@ impl Function {
             w.str(&m.name);
             w.u8(m.kind as u8);
         }
+        w.u8(u8::from(self.reads_changes));
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -464,13 +470,16 @@ impl Function {
         let input = Schema::decode(r)?;
         let n = r.count(ITEMS_MAX)?;
         let outputs = (0..n)
-            .map(|_| Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)? }))
+            .map(|_| {
+                Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)?, changelog: r.bool()? })
+            })
             .collect::<Result<_, DecodeError>>()?;
         let n = r.count(ITEMS_MAX)?;
         let config = (0..n).map(|_| ConfigField::decode(r)).collect::<Result<_, _>>()?;
         let n = r.count(ITEMS_MAX)?;
         let metrics = (0..n).map(|_| Metric::decode(r)).collect::<Result<_, _>>()?;
-        Ok(Self { name, doc, kind, input, outputs, config, metrics })
+        let reads_changes = r.bool()?;
+        Ok(Self { name, doc, kind, input, outputs, config, metrics, reads_changes })
     }
 }
 

@@ -19,7 +19,7 @@ use super::entries::{Entries, with_entries};
 use super::keys::Keys;
 use crate::module::keyed_def;
 use crate::state::Stored;
-use crate::{ConfigValue, Error, Keyed, Row, RowOf, Slots, Timestamp};
+use crate::{ConfigValue, Error, Keyed, Op, Row, RowOf, Slots, Timestamp};
 
 /// Runs a [`Keyed`] function; see [`testing`](crate::testing). What it did is in [`Results`].
 ///
@@ -266,9 +266,48 @@ impl<F: Keyed + 'static> KeyedTest<F> {
         while rows.peek().is_some() {
             let mut batch = Rows::<F::In>::new();
             rows.by_ref().take(self.bench.batch_rows).for_each(|row| batch.add(&row));
-            let (schema, bytes) = batch.block_bytes();
-            let keys = Keys::of_block(&read_block(&schema, &bytes, batch.count), &self.key_columns);
-            self.run_rows(&batch, &keys)?;
+            self.run_batch(&batch)?;
+        }
+        Ok(())
+    }
+
+    fn run_batch(&mut self, batch: &Rows<F::In>) -> Result<(), Error> {
+        let (schema, bytes) = batch.block_bytes();
+        let keys = Keys::of_block(&read_block(&schema, &bytes, batch.count), &self.key_columns);
+        self.run_rows(batch, &keys)
+    }
+
+    /// Hands changes to the function, in batches, as [`Self::feed`] hands rows. Panics if the
+    /// function does not read changes.
+    pub fn feed_changes<'r>(
+        &mut self,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>,
+    ) -> Result<(), Error> {
+        self.changes(None, changes)
+    }
+
+    /// The same with one event time for all, as the rows have that a timer emitted.
+    pub fn feed_changes_at<'r>(
+        &mut self,
+        time: Timestamp,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>,
+    ) -> Result<(), Error> {
+        self.changes(Some(time.micros()), changes)
+    }
+
+    fn changes<'r>(
+        &mut self,
+        time: Option<i64>,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>,
+    ) -> Result<(), Error> {
+        assert!(F::READS_CHANGES, "a function without READS_CHANGES is given no changelog");
+        self.check_key();
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            let mut batch = Rows::<F::In>::new();
+            batch.time = time;
+            changes.by_ref().take(self.bench.batch_rows).for_each(|(op, row)| batch.add_change(op, &row));
+            self.run_batch(&batch)?;
         }
         Ok(())
     }
@@ -325,12 +364,17 @@ impl<F: Keyed + 'static> KeyedTest<F> {
 
     fn run_rows(&mut self, rows: &Rows<F::In>, keys: &Keys) -> Result<(), Error> {
         let header = self.bench.header(Kind::Data, rows.count, 0, keys.distinct.len());
-        let sections = 3 + self.host.values.len() + usize::from(self.event_time.is_some());
+        let has_time = rows.time.is_some() || self.event_time.is_some();
+        let optional = usize::from(has_time) + usize::from(!rows.ops.is_empty());
+        let sections = 3 + self.host.values.len() + optional;
         let mut frame = FrameWriter::new(Vec::new(), &header, sections);
         let (schema, bytes) = rows.block_bytes();
         frame.block(Tag::Columns, 0, rows.count, BlockWriter::buffers_of(&schema), |b| rows.write(b));
         frame.u32s(Tag::RowKey, keys.of_rows.iter().copied());
-        if let Some(column) = &self.event_time {
+        rows.write_ops(&mut frame);
+        if let Some(time) = rows.time {
+            frame.i64s(Tag::EventTime, vec![time; rows.count]);
+        } else if let Some(column) = &self.event_time {
             frame.i64s(Tag::EventTime, event_times(&schema, &read_block(&schema, &bytes, rows.count), column));
         }
         self.host.write::<F>(&header, keys, &mut frame);

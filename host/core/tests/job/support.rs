@@ -22,7 +22,7 @@ pub fn schema(text: &str) -> Schema {
 }
 
 fn output(name: &str, columns: &str) -> Output {
-    Output { name: name.into(), schema: schema(columns) }
+    Output { name: name.into(), schema: schema(columns), changelog: false }
 }
 
 fn setting(name: &str, ty: Type, default: Option<ConfigValue>, optional: bool) -> ConfigField {
@@ -54,6 +54,7 @@ fn clean() -> Function {
             setting("bytes", Type::U64, None, true),
         ],
         metrics: vec![Metric { name: "dropped".into(), kind: MetricKind::Counter }],
+        reads_changes: false,
     }
 }
 
@@ -66,6 +67,7 @@ fn hourly() -> Function {
         outputs: vec![output("totals", "origin: string, hour: timestamp, flights: uint32, delay: int64")],
         config: Vec::new(),
         metrics: Vec::new(),
+        reads_changes: false,
     }
 }
 

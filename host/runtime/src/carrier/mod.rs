@@ -21,6 +21,7 @@ mod sinks;
 mod source;
 mod subtask;
 mod task;
+mod views;
 mod watermarks;
 
 pub use crate::fragment::metrics::MetricValue;
@@ -47,6 +48,7 @@ use std::time::{Duration, Instant};
 use wasmill_core::epoch::Epochs;
 use wasmill_core::life::Life;
 use wasmill_core::plan::{OperatorKind, Plan};
+use views::Views;
 use watermarks::Watermarks;
 
 /// A request to stop, which may be made from any thread.
@@ -94,6 +96,7 @@ pub struct Opened<'a> {
     job: Job<'a>,
     db: Arc<Database>,
     sinks: Sinks,
+    views: Views,
     partitions: Partitions,
     meta: Vec<(String, Option<Vec<u8>>)>,
     watermarks: Watermarks,
@@ -123,6 +126,8 @@ impl<'a> Opened<'a> {
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
         }
+        let mut views = Views::open(job.plan, job.base, &db, &mut meta)?;
+        views.resume(&db)?;
         for (name, factory) in job.factories {
             letters::keep_module(job.state_dir, factory.sha256(), factory.component()).unwrap_or_else(|e| {
                 tracing::warn!("module {name:?} is not kept for `wasmill replay`: {e}");
@@ -132,7 +137,7 @@ impl<'a> Opened<'a> {
         let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());
         let measures = Arc::new(Measures::of(job.plan));
         measures.epochs.committed.set(published);
-        Ok(Self { job, db, sinks, partitions, meta, watermarks, published, measures })
+        Ok(Self { job, db, sinks, views, partitions, meta, watermarks, published, measures })
     }
 
     /// What is measured of the job while it runs; all at nothing before.
@@ -163,6 +168,7 @@ impl<'a> Opened<'a> {
         let committer = Committer {
             db: self.db,
             sinks: self.sinks,
+            views: self.views,
             requests: request_receiver,
             events: event_sender.clone(),
             published: self.published,

@@ -17,6 +17,7 @@ mod position;
 mod records;
 mod stdin_source;
 pub mod stdout_sink;
+pub mod view_file;
 
 pub use error::SourceError;
 pub use file_sink::{FileTarget, SinkError};

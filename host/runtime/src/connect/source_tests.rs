@@ -21,7 +21,7 @@ fn source(pattern: &str, format: Format, every_rows: u32) -> Source {
     ]);
     let max_delay = Duration::from_micros(3);
     let event_time = Some(EventTime { column: 0, max_delay, every_rows });
-    Source { connector: SourceConnector::File { path: pattern.into() }, format, schema, event_time, rate: None }
+    Source { connector: SourceConnector::File { path: pattern.into() }, format, schema, op: None, event_time, rate: None }
 }
 
 /// What a source gave, one entry per row, dead line and watermark.

@@ -21,7 +21,11 @@ pub(super) fn resolve<'a>(graph: &mut Graph<'a>, manifests: &'a BTreeMap<String,
             Some(name) => named(manifest, module, name, problems),
             None => unnamed(manifest, module, spec, problems),
         };
-        let output = |o: &wasmill_abi::manifest::Output| Output { name: o.name.clone(), schema: o.schema.clone() };
+        let output = |o: &wasmill_abi::manifest::Output| Output {
+            name: o.name.clone(),
+            schema: o.schema.clone(),
+            changelog: o.changelog,
+        };
         op.outputs = op.function.map(|f| f.outputs.iter().map(output).collect());
     }
 }

@@ -2,7 +2,7 @@
 //! Unknown is not wrong: a part that is absent was reported before, and is not reported again.
 
 use crate::job::spec::{FunctionSpec, InputSpec, JobSpec, SinkSpec, SourceSpec, Spanned};
-use crate::plan::Output;
+use crate::plan::{Output, SinkConnector};
 use std::collections::BTreeMap;
 use wasmill_abi::Schema;
 use wasmill_abi::manifest::Function;
@@ -42,6 +42,12 @@ pub(super) struct Graph<'a> {
     pub by_name: BTreeMap<&'a str, usize>,
 }
 
+/// The columns of a source's rows: without that of a changelog's operations.
+fn without_op(source: &SourceSpec, schema: &Schema) -> Schema {
+    let is_op = |name: &str| source.op.as_ref().is_some_and(|op| op.value == name);
+    Schema::new(schema.fields.iter().filter(|field| !is_op(&field.name)).cloned().collect())
+}
+
 impl<'a> Op<'a> {
     pub fn name(&self) -> &'a Spanned<String> {
         match self.part {
@@ -67,8 +73,12 @@ impl<'a> Op<'a> {
         }
     }
 
+    /// Whether rows come by key: to a keyed function, or to a view.
     pub fn is_keyed(&self) -> bool {
-        self.function.is_some_and(|f| f.key().is_some())
+        match self.part {
+            Part::Sink(sink) => sink.connector.as_ref().is_some_and(|c| matches!(c.value, SinkConnector::View { .. })),
+            _ => self.function.is_some_and(|f| f.key().is_some()),
+        }
     }
 }
 
@@ -77,7 +87,10 @@ impl<'a> Graph<'a> {
         let op = |part| Op { part, function: None, outputs: None, edges: Vec::new() };
         let mut ops: Vec<Op<'a>> = Vec::new();
         for source in &spec.sources {
-            let output = |schema: &Schema| vec![Output { name: OUT.to_owned(), schema: schema.clone() }];
+            let output = |schema: &Schema| {
+                let (schema, changelog) = (without_op(source, schema), source.op.is_some());
+                vec![Output { name: OUT.to_owned(), schema, changelog }]
+            };
             ops.push(Op { outputs: source.schema.as_ref().map(output), ..op(Part::Source(source)) });
         }
         ops.extend(spec.functions.iter().map(|f| op(Part::Function(f))));
@@ -93,6 +106,12 @@ impl<'a> Graph<'a> {
     /// The columns that an edge carries, when they are known.
     pub fn schema(&self, edge: &Edge<'_>) -> Option<&Schema> {
         Some(&self.ops[edge.from].outputs.as_ref()?[edge.output?].schema)
+    }
+
+    /// Whether an edge carries a changelog, as far as that is known.
+    pub fn is_changelog(&self, edge: &Edge<'_>) -> bool {
+        let output = self.ops[edge.from].outputs.as_ref().zip(edge.output).and_then(|(outputs, o)| outputs.get(o));
+        output.is_some_and(|output| output.changelog)
     }
 
     /// The columns that an operator reads, with where they come from.
