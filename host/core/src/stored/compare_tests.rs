@@ -19,7 +19,7 @@ fn slot(name: &str, version: u32, shape: Shape, older: &[(u32, Shape)]) -> Slot 
 fn function(slots: Vec<Slot>) -> Function {
     let kind = FunctionKind::Keyed { key: key(&["k"]), slots };
     let (name, doc) = ("count".to_owned(), String::new());
-    Function { name, doc, kind, input: Schema::default(), outputs: vec![], config: vec![], metrics: vec![] }
+    Function { name, doc, kind, input: Schema::default(), outputs: vec![], config: vec![], metrics: vec![], reads_changes: false }
 }
 
 fn key(names: &[&str]) -> Schema {
