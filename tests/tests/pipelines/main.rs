@@ -6,6 +6,7 @@ mod graphs;
 mod idle;
 mod inputs;
 mod nested;
+mod parquet;
 mod settings;
 mod watching;
 

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::Duration;
 use wasmill_abi::{Field, Schema};
 
-pub(super) const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv)];
+pub(super) const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv), ("parquet", Format::Parquet)];
 pub(super) const ON_ERROR: &[(&str, OnError)] =
     &[("fail", OnError::Fail), ("skip", OnError::Skip), ("dead-letter", OnError::DeadLetter)];
 
@@ -95,8 +95,20 @@ fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec
         walk.require("format");
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
+    if kind == Some(SourceKind::Stdin) {
+        refuse_parquet(walk, spec.format, "stdin");
+    }
     walk.require("schema");
     spec.schema = schema(walk);
+}
+
+/// Files of columns are read from their end.
+fn refuse_parquet(walk: &mut Walk<'_, '_>, format: Option<Format>, connector: &str) {
+    if let (Some(Format::Parquet), Some(node)) = (format, walk.get("format")) {
+        let message = format!("`format`: connector `{connector}` cannot have `parquet`, which stands in whole files");
+        let help = "take the connector `file`, or the format `ndjson`";
+        walk.problem(Problem::new("unexpected-value", node.span, message).with_help(help));
+    }
 }
 
 fn source_connector(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>) -> Option<SourceConnector> {
@@ -117,6 +129,7 @@ fn format_of(path: &Path) -> Option<Format> {
     match name.rsplit_once('.')?.1 {
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
+        "parquet" => Some(Format::Parquet),
         _ => None,
     }
 }
@@ -253,6 +266,7 @@ fn sink_connector(
         SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole { encodes: format }),
     };
     walk.refuse(&["path", "roll"], &format!("connector `{name}` writes no files"));
+    refuse_parquet(walk, format, name);
     Some(Spanned::new(connector, kind.span))
 }
 
