@@ -106,6 +106,9 @@ impl fmt::Display for Mismatch {
     }
 }
 
+/// What is to be remembered of each slot, or why the module cannot go on from what is stored.
+pub type Compared = Result<Vec<(String, SlotRecord)>, Vec<Mismatch>>;
+
 /// Holds a function against what is remembered of its operator. `key` are the operator's key columns
 /// as the job names them. `holds` tells whether a slot has values, or with `None` whether the
 /// operator has any state; it is asked only where something does not fit. Returns what is to be
@@ -120,7 +123,7 @@ pub fn compare<E>(
     remembered: &Remembered,
     epoch: u64,
     holds: &mut dyn FnMut(Option<&str>) -> Result<bool, E>,
-) -> Result<Result<Vec<(String, SlotRecord)>, Vec<Mismatch>>, E> {
+) -> Result<Compared, E> {
     let mut mismatches = Vec::new();
     let mut refuse = |slot: Option<&str>, problem| {
         let slot = slot.map(str::to_owned);
@@ -165,7 +168,7 @@ pub fn compare<E>(
 /// Keys are found by their columns' types. Names may change, but when the same names stand in
 /// another order, each value would be taken for the other.
 fn same_key(stored: &Schema, now: &Schema) -> bool {
-    let types = |s: &Schema| s.fields.iter().map(|f| f.ty.clone()).collect::<Vec<_>>();
+    let types = |s: &Schema| s.fields.iter().map(|f| f.ty).collect::<Vec<_>>();
     let moved = |s: &Schema, other: &Schema| {
         s.fields.iter().enumerate().any(|(i, f)| other.index_of(&f.name).is_some_and(|at| at != i))
     };
