@@ -120,7 +120,10 @@ fn unknown_functions_and_frames_are_incompatible() {
     assert_eq!(process(frame(&header, b"good")), Ok(()));
     let problem = |text: &str| Err((Fault::Incompatible, text.to_owned()));
     let timers = Header { kind: Kind::Timers, rows: 0, timers: 1, ..header };
-    assert_eq!(process(frame(&timers, b"good")), problem("a function without keys was given timers or rows of a second input"));
+    assert_eq!(
+        process(frame(&timers, b"good")),
+        problem("a function without keys was given timers or rows of a second input")
+    );
     let not_utf8 = "malformed text column: not UTF-8: invalid utf-8 sequence of 1 bytes from index 0";
     assert_eq!(process(frame(&header, &[0xff])), problem(not_utf8));
     assert_eq!(process(Vec::new()), problem("malformed frame: 0 bytes without the magic \"WMF1\""));

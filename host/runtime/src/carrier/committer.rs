@@ -84,7 +84,8 @@ impl Committer {
         self.publish(&outbox)?;
         self.published = epoch;
         self.published_is_recorded = outbox.is_empty();
-        let told = told.and_then(|()| self.events.send(Event::Published { epoch, took: started.elapsed() }));
+        let published = Event::Published { epoch, took: started.elapsed() };
+        let told = told.map_err(drop).and_then(|()| self.events.send(published).map_err(drop));
         if told.is_err() {
             tracing::debug!(epoch, "the job ended while its epoch was published");
         }

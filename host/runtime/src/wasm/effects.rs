@@ -81,13 +81,16 @@ struct StateRecord {
     values: Range<usize>,
 }
 
+/// A key's index, and where in the chunk an entry's own key and its value stand.
+type PlacedChange = (u32, Option<Range<usize>>, Option<Range<usize>>);
+
 /// Changes of one slot that is no value, in their chunk.
 #[derive(Debug, Clone)]
 pub struct EntryRecord {
     pub slot: u16,
     chunk: Buffer,
     /// The key of the frame, the entry's own key and the value.
-    changes: Vec<(u32, Option<Range<usize>>, Option<Range<usize>>)>,
+    changes: Vec<PlacedChange>,
 }
 
 impl EntryRecord {
