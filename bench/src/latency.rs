@@ -129,7 +129,7 @@ fn follow(out: &Path, rows: u64) -> Result<Vec<f64>> {
         }
         let mut rest = &seen[std::mem::take(&mut header)..];
         while rest.len() >= ROW_BYTES {
-            if row % SAMPLE == 0 {
+            if row.is_multiple_of(SAMPLE) {
                 let sent: u64 = std::str::from_utf8(&rest[..16])?.parse()?;
                 latencies.push(now.saturating_sub(sent) as f64 / 1e3);
             }

@@ -103,8 +103,8 @@ impl StdinJob {
 
     /// SIGKILL.
     pub fn kill(mut self) -> Result<Used> {
-        let mut child = self.child.take().expect("it is waited for once");
-        child.kill()?;
+        self.child.as_mut().expect("it is waited for once").kill()?;
+        let child = self.child.take().expect("it is waited for once");
         measure::ended(child, self.started, String::new())
     }
 

@@ -87,10 +87,13 @@ impl View {
     }
 }
 
+/// How much a metric with these labels has risen.
+type Rise<'r> = &'r dyn Fn(&str, &[(&str, &str)]) -> f64;
+
 impl OperatorView {
     fn between(
         after: &Scrape,
-        rise: &dyn Fn(&str, &[(&str, &str)]) -> f64,
+        rise: Rise<'_>,
         seconds: f64,
         (name, kind, subtasks): (&str, &str, f64),
         now: f64,

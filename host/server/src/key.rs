@@ -83,7 +83,7 @@ fn number<T: std::str::FromStr>(value: &Json, of: fn(&Json) -> Option<T>) -> Opt
 /// none of them.
 pub fn shown(schema: Option<&Schema>, key: &[u8]) -> Datum {
     let Some(schema) = schema else { return Datum::Bytes(key.to_vec()) };
-    let types: Vec<Type> = schema.fields.iter().map(|f| f.ty.clone()).collect();
+    let types: Vec<Type> = schema.fields.iter().map(|f| f.ty).collect();
     let Ok(values) = key::decode(&types, key) else { return Datum::Bytes(key.to_vec()) };
     let named = schema.fields.iter().zip(values).map(|(field, value)| (field.name.clone(), datum(&field.ty, value)));
     Datum::Record(named.collect())
@@ -151,7 +151,7 @@ mod tests {
     use wasmill_core::stored::Datum;
 
     fn schema(types: &[(&str, Type)]) -> Schema {
-        Schema::new(types.iter().map(|(name, ty)| Field::new(*name, ty.clone(), true)).collect())
+        Schema::new(types.iter().map(|(name, ty)| Field::new(*name, *ty, true)).collect())
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             (Type::Timestamp, "1970-01-01T00:00:01Z", Datum::Time(1_000_000)),
             (Type::Timestamp, "1000000", Datum::Time(1_000_000)),
         ] {
-            let schema = schema(&[("k", ty.clone())]);
+            let schema = schema(&[("k", ty)]);
             let key = parse(Some(&schema), text).unwrap_or_else(|e| panic!("{ty} {text}: {e}"));
             assert_eq!(shown(Some(&schema), &key), Datum::Record(vec![("k".into(), datum)]), "{ty} {text}");
         }

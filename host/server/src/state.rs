@@ -248,7 +248,7 @@ impl Reader<'_> {
             }
             let record = remembered.slots.get(&slot.name);
             let stored = Stored { slot, record, has_stamps: self.snapshot.has_stamps(slot).map_err(failed)? };
-            let types: Option<Vec<Type>> = key_schema.as_ref().map(|s| s.fields.iter().map(|f| f.ty.clone()).collect());
+            let types: Option<Vec<Type>> = key_schema.as_ref().map(|s| s.fields.iter().map(|f| f.ty).collect());
             let (mut values, mut bytes) = (0, 0);
             self.snapshot
                 .values(slot.id, group, only, &mut |name, value| {

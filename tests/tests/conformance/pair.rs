@@ -51,6 +51,7 @@ pub struct Told {
     pub state: BTreeMap<(u16, KeyText), Vec<u8>>,
     pub timers: BTreeSet<(TimerFamily, i64, KeyText)>,
     /// What lives in maps, lists and merge slots: by slot and encoded key, own keys and values.
+    #[expect(clippy::type_complexity, reason = "the line above says what it is")]
     pub entries: BTreeMap<(u16, Vec<u8>), Vec<(Vec<u8>, Vec<u8>)>>,
 }
 
