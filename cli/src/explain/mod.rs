@@ -1,4 +1,4 @@
-//! Drawings of a job's graph: [`text`] for terminals, [`svg`] for documents, [`json`] for programs.
+//! Drawings of a job's graph: [`text`] for terminals, [`svg`] for documents, [`fn@json`] for programs.
 //! They must not judge the job. Names and types come from modules: they are strangers' text.
 
 pub mod svg;

@@ -26,7 +26,7 @@ impl Exposition {
         Self { registry }
     }
 
-    /// What [`super::http::OPENMETRICS`] promises.
+    /// What the content type `OPENMETRICS` promises.
     ///
     /// # Errors
     /// None that is known: text is written to memory.
