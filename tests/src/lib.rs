@@ -105,6 +105,15 @@ impl TestJob {
         command
     }
 
+    /// Has the modules in the cache of compiled code: a process that is killed before it compiled
+    /// them leaves the next one nothing to go on with.
+    #[track_caller]
+    pub fn compile(&self) {
+        let mut command = Command::new(wasmill());
+        command.arg("check").arg(self.path("job.yaml")).env("XDG_CACHE_HOME", code_cache());
+        Running::start(command).wait().expect("the check ends in time").ok();
+    }
+
     /// Runs the job to its end.
     pub fn run(&self, args: &[&str]) -> Ended {
         Running::start(self.command(args)).wait().expect("the job ends in time")

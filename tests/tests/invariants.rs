@@ -117,6 +117,7 @@ fn sums_are_conserved_at_every_epoch_that_a_kill_leaves_behind() {
         let job = job(parallelism);
         let state_dir = job.path(".wasmill/conservation");
         let mut epochs = Vec::new();
+        job.compile();
         loop {
             let mut running = Running::start(job.command(&["--quiet"]));
             let wait = Duration::from_millis(60 + random.below(250));

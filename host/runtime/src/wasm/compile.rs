@@ -8,7 +8,7 @@
 use super::error::ModuleError;
 use super::runtime;
 use super::sys::{Authentic, TrustedCode, load_compiled};
-use rustix::process::{Resource, Rlimit, Signal, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub fn serve(mut input: impl Read, mut output: impl Write, cpu_seconds: u64) -> 
     limit(Resource::As, MEMORY_BYTES)?;
     limit(Resource::Cpu, cpu_seconds)?;
     limit(Resource::Core, 0)?;
+    // Nobody is left to read the code when the parent was killed.
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| format!("the compiler cannot tie itself: {e}"))?;
     let mut component = Vec::new();
     input.read_to_end(&mut component).map_err(|e| format!("the component cannot be read: {e}"))?;
     let engine = Engine::new(&runtime::config()).map_err(|e| format!("{e:#}"))?;
