@@ -59,11 +59,13 @@ fn each_line_of_a_rotated_log_comes_once_through_kills() {
             let mut running = Running::start(job.command(&["--parallelism", parallelism, "--quiet"]));
             for _ in 0..3 {
                 writer.write(200);
+                // A file must be seen before it is renamed.
+                let seen = writer.next - 199;
+                until("the file was seen", || running.has_ended() || job.csv_rows("out").len() as u64 >= seen);
                 writer.rotate();
                 writer.write(100);
-                // At least one line of the new file: a file must be seen before it is renamed.
-                let enough = writer.next - 99;
-                until("most lines are out", || running.has_ended() || job.csv_rows("out").len() as u64 >= enough);
+                let seen = writer.next - 99;
+                until("most lines are out", || running.has_ended() || job.csv_rows("out").len() as u64 >= seen);
             }
             running.kill().expect("it is gone");
             // While nobody reads, the log goes on and is rotated.

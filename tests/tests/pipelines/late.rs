@@ -6,13 +6,15 @@ use wasmill_tests::{Running, TestJob, module, until};
 
 const ROWS: u64 = 20_000;
 
-/// Departures of three airports, a minute apart; every 50th is a day late. Its column `note` is one
-/// that the function does not read.
+/// Departures of three airports, a minute apart, with a pause of two hours after every six; every
+/// 50th is a day late, when the session that it belonged to is gone. The column `note` is one that
+/// the function does not read.
 fn departures() -> (String, Vec<String>) {
     let (mut lines, mut late) = (String::new(), Vec::new());
     for i in 0..ROWS {
         let is_late = i % 50 == 49 && i > 4_000;
-        let minute = if is_late { i - 1_440 } else { i };
+        let on_time = i + i / 360 * 120;
+        let minute = if is_late { on_time - 1_440 } else { on_time };
         let date = time_of(minute);
         let origin = ["ATL", "JFK", "ORD"][(i % 3) as usize];
         let _ = writeln!(lines, "{{\"date\":\"{date}\",\"delay\":1,\"origin\":\"{origin}\",\"note\":{i}}}");
