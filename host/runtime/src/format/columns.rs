@@ -1,5 +1,6 @@
 //! The columns of a batch while they grow, row by row. It knows no text format.
 
+use super::ndjson_line::Short;
 use super::nested::{ListBuilder, StructBuilder};
 use super::values::Cell;
 use crate::schema::{data_type, to_arrow};
@@ -42,20 +43,32 @@ impl Columns {
     /// Adds a row: one cell per column, each of the column's kind.
     pub fn push(&mut self, row: &[Cell<'_>]) -> Result<(), String> {
         debug_assert_eq!(row.len(), self.builders.len(), "one cell per column");
-        for (cell, field) in row.iter().zip(&self.schema.fields) {
-            if *cell == Cell::Null && !field.nullable {
-                return Err(format!(
-                    "column {:?} ({}) has no value, and is not nullable",
-                    field.name,
-                    field.type_text()
-                ));
-            }
-        }
+        self.no_value_is_missing(row.iter().map(|cell| *cell == Cell::Null))?;
         for (cell, builder) in row.iter().zip(&mut self.builders) {
             builder.append(cell);
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Adds a row that was read on the short way from this line.
+    pub fn push_short(&mut self, row: &[Short], line: &str) -> Result<(), String> {
+        debug_assert_eq!(row.len(), self.builders.len(), "one value per column");
+        self.no_value_is_missing(row.iter().map(|value| *value == Short::Null))?;
+        for (value, builder) in row.iter().zip(&mut self.builders) {
+            builder.append_short(*value, line);
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn no_value_is_missing(&self, nulls: impl Iterator<Item = bool>) -> Result<(), String> {
+        match nulls.zip(&self.schema.fields).find(|(is_null, field)| *is_null && !field.nullable) {
+            None => Ok(()),
+            Some((_, field)) => {
+                Err(format!("column {:?} ({}) has no value, and is not nullable", field.name, field.type_text()))
+            }
+        }
     }
 
     pub fn finish(&mut self) -> RecordBatch {
@@ -137,6 +150,17 @@ impl Builder {
             (Builder::Binary(b), Cell::Bytes(v)) => b.append_value(v),
             (b, Cell::Null) => b.append_null(),
             (_, cell) => unreachable!("a cell of another kind than its column: {cell:?}"),
+        }
+    }
+
+    /// The kinds that are frequent, at once; the others as cells.
+    #[inline]
+    fn append_short(&mut self, value: Short, line: &str) {
+        match (self, value) {
+            (Builder::I64(b), Short::Int(v)) => b.append_value(v),
+            (Builder::Timestamp(b), Short::Int(v)) => b.append_value(v),
+            (Builder::Utf8(b), Short::Text { start, end }) => b.append_value(&line[start as usize..end as usize]),
+            (builder, value) => builder.append(&value.cell(line)),
         }
     }
 }

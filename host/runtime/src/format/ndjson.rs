@@ -4,7 +4,7 @@
 
 use super::Decoder;
 use super::columns::{Columns, recycle};
-use super::ndjson_line::ShortLines;
+use super::ndjson_line::{Short, ShortLines};
 use super::nested::{self, Place};
 use super::values::{self, Cell};
 use arrow_array::RecordBatch;
@@ -18,6 +18,8 @@ pub struct NdjsonDecoder {
     columns: Columns,
     names: HashMap<String, usize, foldhash::fast::FixedState>,
     short: ShortLines,
+    /// One value per column, for the short way.
+    short_row: Vec<Short>,
     /// Kept between records for its allocation.
     row: Vec<Cell<'static>>,
 }
@@ -25,7 +27,13 @@ pub struct NdjsonDecoder {
 impl NdjsonDecoder {
     pub fn new(schema: &Schema) -> Self {
         let names = schema.fields.iter().enumerate().map(|(i, f)| (f.name.clone(), i)).collect();
-        Self { columns: Columns::new(schema), names, short: ShortLines::new(&schema.fields), row: Vec::new() }
+        Self {
+            columns: Columns::new(schema),
+            names,
+            short: ShortLines::new(&schema.fields),
+            short_row: vec![Short::Null; schema.fields.len()],
+            row: Vec::new(),
+        }
     }
 }
 
@@ -41,14 +49,12 @@ impl NdjsonDecoder {
 impl Decoder for NdjsonDecoder {
     fn push(&mut self, record: &[u8]) -> Result<(), String> {
         let text = std::str::from_utf8(record).map_err(|e| format!("not UTF-8 at byte {}", e.valid_up_to() + 1))?;
+        self.short_row.fill(Short::Null);
+        if self.short.read(text, &mut self.short_row) {
+            return self.columns.push_short(&self.short_row, text);
+        }
         let mut row = recycle(std::mem::take(&mut self.row));
         row.resize(self.columns.schema().fields.len(), Cell::Null);
-        if self.short.read(text, &mut row) {
-            let result = self.columns.push(&row);
-            self.row = recycle(row);
-            return result;
-        }
-        row.fill(Cell::Null);
         let result = self.read(text, &mut row).and_then(|()| self.columns.push(&row));
         self.row = recycle(row);
         result

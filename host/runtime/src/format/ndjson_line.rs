@@ -5,7 +5,47 @@
 
 use super::values::{self, Cell};
 use std::borrow::Cow;
+use std::ops::Range;
 use wasmill_abi::{Field, Type};
+
+/// A value on the short way: a word that is copied and never dropped, so that a row of them costs
+/// nothing but its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Short {
+    Null,
+    Bool(bool),
+    /// As [`Cell::Int`], in the range of its column.
+    Int(i64),
+    /// As [`Cell::Uint`], in the range of its column.
+    Uint(u64),
+    /// Where a text lies in its line, between characters.
+    Text {
+        start: u32,
+        end: u32,
+    },
+}
+
+impl Short {
+    /// The same value, its text borrowed from the line.
+    pub fn cell(self, line: &str) -> Cell<'_> {
+        match self {
+            Self::Null => Cell::Null,
+            Self::Bool(value) => Cell::Bool(value),
+            Self::Int(value) => Cell::Int(value),
+            Self::Uint(value) => Cell::Uint(value),
+            Self::Text { start, end } => Cell::Text(Cow::Borrowed(&line[start as usize..end as usize])),
+        }
+    }
+
+    /// A cell without a text of its own.
+    fn of(cell: Cell<'_>) -> Result<Self, Unsure> {
+        match cell {
+            Cell::Int(value) => Ok(Self::Int(value)),
+            Cell::Uint(value) => Ok(Self::Uint(value)),
+            _ => Err(Unsure),
+        }
+    }
+}
 
 /// What a column takes on the short way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,10 +113,13 @@ impl ShortLines {
         Self { columns: fields.iter().map(Column::new).collect() }
     }
 
-    /// Fills the cells of a row, one per column, that are all null. When it says `false`, what they
+    /// Fills the values of a row, one per column, that are all null. When it says `false`, what they
     /// hold means nothing.
-    pub fn read<'a>(&self, line: &'a str, row: &mut [Cell<'a>]) -> bool {
+    pub fn read(&self, line: &str, row: &mut [Short]) -> bool {
         let bytes = line.as_bytes();
+        if u32::try_from(bytes.len()).is_err() {
+            return false;
+        }
         // In one pass that the compiler turns into vectors; control characters stand in no text.
         if bytes.iter().fold(false, |found, &b| found | (b < 0x20)) {
             return false;
@@ -104,7 +147,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn object(mut self, columns: &[Column], row: &mut [Cell<'a>]) -> Result<(), Unsure> {
+    fn object(mut self, columns: &[Column], row: &mut [Short]) -> Result<(), Unsure> {
         self.take(b'{')?;
         self.spaces();
         // Lines mostly have their keys in the order of the schema, so the next one is a good guess.
@@ -170,9 +213,10 @@ impl<'a> Reader<'a> {
         Ok(columns.iter().position(|column| column.key == key))
     }
 
-    /// A text without escapes, and behind it.
+    /// Where a text without escapes lies, and behind it. Quotes are ASCII, so both ends lie between
+    /// characters.
     #[inline]
-    fn text(&mut self) -> Result<&'a str, Unsure> {
+    fn text(&mut self) -> Result<Range<usize>, Unsure> {
         self.take(b'"')?;
         let start = self.at;
         let end = start + memchr::memchr2(b'"', b'\\', self.rest()).ok_or(Unsure)?;
@@ -180,8 +224,7 @@ impl<'a> Reader<'a> {
             return Err(Unsure);
         }
         self.at = end + 1;
-        // Quotes are ASCII, so both ends lie between characters.
-        self.line.get(start..end).ok_or(Unsure)
+        Ok(start..end)
     }
 
     fn word(&mut self, word: &[u8]) -> Result<(), Unsure> {
@@ -213,40 +256,47 @@ impl<'a> Reader<'a> {
         Ok((is_negative, value))
     }
 
-    /// Writes into the cell in its place: a cell that is returned is copied by wide loads of what
-    /// narrow stores have just written, and waits for them.
+    /// Writes the value in its place: one that is returned is copied by wide loads of what narrow
+    /// stores have just written, and waits for them.
     #[inline]
-    fn value(&mut self, kind: Kind, cell: &mut Cell<'a>) -> Result<(), Unsure> {
+    fn value(&mut self, kind: Kind, cell: &mut Short) -> Result<(), Unsure> {
         if self.peek()? == b'n' {
             self.word(b"null")?;
-            *cell = Cell::Null;
+            *cell = Short::Null;
             return Ok(());
         }
         match kind {
             Kind::I64 => {
                 let (is_negative, value) = self.whole()?;
                 let value = value as i64;
-                *cell = Cell::Int(if is_negative { -value } else { value });
+                *cell = Short::Int(if is_negative { -value } else { value });
             }
             Kind::U64 => match self.whole()? {
-                (false, value) => *cell = Cell::Uint(value),
+                (false, value) => *cell = Short::Uint(value),
                 (true, _) => return Err(Unsure),
             },
             Kind::Narrow(ty) => {
                 let (is_negative, value) = self.whole()?;
                 let value = value as i64;
-                *cell = values::int(ty, if is_negative { -value } else { value }).map_err(|_| Unsure)?;
+                *cell = Short::of(values::int(ty, if is_negative { -value } else { value }).map_err(|_| Unsure)?)?;
             }
             Kind::Bool if self.peek()? == b't' => {
                 self.word(b"true")?;
-                *cell = Cell::Bool(true);
+                *cell = Short::Bool(true);
             }
             Kind::Bool => {
                 self.word(b"false")?;
-                *cell = Cell::Bool(false);
+                *cell = Short::Bool(false);
             }
-            Kind::Text => *cell = Cell::Text(Cow::Borrowed(self.text()?)),
-            Kind::Parsed(ty) => *cell = values::parse(ty, self.text()?).map_err(|_| Unsure)?,
+            Kind::Text => {
+                let Range { start, end } = self.text()?;
+                // The line is not longer than a u32 says.
+                *cell = Short::Text { start: start as u32, end: end as u32 };
+            }
+            Kind::Parsed(ty) => {
+                let text = self.text()?;
+                *cell = Short::of(values::parse(ty, &self.line[text]).map_err(|_| Unsure)?)?;
+            }
             Kind::Other => return Err(Unsure),
         }
         Ok(())

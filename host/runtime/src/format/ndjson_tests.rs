@@ -182,10 +182,11 @@ proptest! {
     #[test]
     fn the_short_way_takes_nothing_that_the_long_one_reads_otherwise(line in lines()) {
         let decoder = NdjsonDecoder::new(&schema());
-        let mut short = vec![Cell::Null; schema().fields.len()];
+        let mut short = vec![Short::Null; schema().fields.len()];
         if decoder.short.read(&line, &mut short) {
             let mut long = vec![Cell::Null; schema().fields.len()];
             prop_assert_eq!(decoder.read(&line, &mut long), Ok(()));
+            let short: Vec<_> = short.into_iter().map(|value| value.cell(&line)).collect();
             prop_assert_eq!(short, long);
         }
     }
@@ -198,7 +199,7 @@ fn ordinary_lines_take_the_short_way() {
         r#"{"i":1,"u":2,"s":"text","b":true,"t":"2001-01-01T00:00:00Z"}"#,
         r#"{"t": "2001-01-01T00:00:00Z", "s": "ä", "i": -7, "other": 5, "b": null}"#,
     ] {
-        let mut row = vec![Cell::Null; schema().fields.len()];
+        let mut row = vec![Short::Null; schema().fields.len()];
         assert!(decoder.short.read(line, &mut row), "{line}");
     }
 }
