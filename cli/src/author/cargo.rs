@@ -123,7 +123,9 @@ impl FunctionCrate {
         self.require_target()?;
         let mut command = cargo(&self.manifest);
         command.args(["rustc", "--lib", "--crate-type", "cdylib", "--target", TARGET, "--color", "never"]);
-        FAST.iter().for_each(|setting| drop(command.args(["--config", setting])));
+        for setting in FAST {
+            command.args(["--config", setting]);
+        }
         command.args(["--message-format", "json-render-diagnostics", "--manifest-path"]).arg(&self.manifest);
         let Output { status, stdout, stderr } = command.output().context("cannot run cargo")?;
         let told = String::from_utf8_lossy(&stderr);

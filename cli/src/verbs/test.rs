@@ -108,7 +108,7 @@ fn run(golden: &Golden, dir: &Path, module: &Path, manifest: &Manifest, bless: b
     let variation = Variation { metered: true, ..Variation::default() };
     let (summary, fuel) = local::run_varied(options, &variation, Arc::new(Stop::default()), &mut |_| {})
         .map_err(|e| super::run::failure(e).of(&golden.path))?;
-    let outcome = Golden::outcome(dir, function)?;
+    let outcome = golden.outcome(dir, function)?;
     if bless {
         golden.bless(&outcome)?;
     }

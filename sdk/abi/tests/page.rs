@@ -3,8 +3,9 @@
 
 use std::fmt::Write;
 use std::fs;
-use wasmill_abi::block::BlockWriter;
-use wasmill_abi::effects::{EffectsWriter, TimerChange, TimerFamily};
+use wasmill_abi::block::{Block, BlockWriter};
+use wasmill_abi::calls;
+use wasmill_abi::effects::{EffectsWriter, EntryChange, TimerChange, TimerFamily};
 use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::hash::{hash32, key_group};
 use wasmill_abi::manifest::{ConfigValue, Function, FunctionKind, LateRows, Manifest, Output, Slot, SlotKind};
@@ -122,6 +123,55 @@ fn effects_keyed() -> Vec<u8> {
     effects.finish()
 }
 
+fn effects_entries() -> Vec<u8> {
+    let mut effects = EffectsWriter::new();
+    effects.entries(1, &[EntryChange { key: 0, entry: Some(&own_key()), value: Some(b"v") }]);
+    effects.late(&[2]);
+    effects.finish()
+}
+
+fn own_key() -> Vec<u8> {
+    let mut own = Vec::new();
+    key::put_bytes(&mut own, b"k");
+    own
+}
+
+/// A request for an entry, its answer, and a page with it.
+fn entry_calls() -> String {
+    let (mut asked, mut found, mut page) = (Vec::new(), Vec::new(), calls::start_page());
+    calls::put_asked(&mut asked, 1, &own_key());
+    calls::put_found(&mut found, Some(b"v"));
+    calls::put_entry(&mut page, &own_key(), b"v");
+    calls::set_more(&mut page);
+    [asked, found, page].map(|bytes| dump(&bytes)).join("\n")
+}
+
+fn nested() -> Schema {
+    let price = Type::decimal(12, 2).expect("there is such a type");
+    let tags = Field::list("tags", Field::new("", Type::Utf8, true), false);
+    Schema::new(vec![Field::new("price", price, false), tags])
+}
+
+fn block_nested() -> Vec<u8> {
+    let (schema, mut out) = (nested(), Vec::new());
+    let mut block = BlockWriter::new(&mut out, 2, BlockWriter::buffers_of(&schema));
+    block.buffer(&[]);
+    block.buffer(&[1250i128, -5].map(i128::to_le_bytes).concat());
+    block.buffer(&[]);
+    block.buffer(&[0u32, 2, 2].map(u32::to_le_bytes).concat());
+    block.buffer(&[0b01]);
+    block.buffer(&[0u32, 1, 1].map(u32::to_le_bytes).concat());
+    block.buffer(b"a");
+    assert!(Block::read(&schema, &out, 2).is_ok(), "the dump is a block");
+    out
+}
+
+fn schema_bytes(schema: &Schema) -> Vec<u8> {
+    let mut writer = Writer::new();
+    schema.encode(&mut writer);
+    writer.into_bytes()
+}
+
 fn keys() -> String {
     let mut out = "| key | bytes | hash | group of 128 |\n|---|---|---|---|\n".to_owned();
     let mut row = |shown: &str, put: &dyn Fn(&mut Vec<u8>)| {
@@ -135,6 +185,8 @@ fn keys() -> String {
     row("bytes `61 00 62`", &|out| key::put_bytes(out, b"a\0b"));
     row("int32 -1", &|out| key::put_i32(out, -1));
     row("uint64 256", &|out| key::put_u64(out, 256));
+    row("date 1970-01-02", &|out| key::put_i32(out, 1));
+    row("decimal(12,2) 12.50", &|out| key::put_i128(out, 1250));
     row("float64 -2.0", &|out| key::put_f64(out, -2.0));
     row("missing, then bool true", &|out| {
         key::put_null(out);
@@ -145,9 +197,7 @@ fn keys() -> String {
 
 /// What stands between the marks of each dump.
 fn parts() -> Vec<(&'static str, String)> {
-    let mut schema = Writer::new();
     let fields = vec![Field::new("origin", Type::Utf8, false), Field::new("delay", Type::I32, true)];
-    Schema::new(fields).encode(&mut schema);
     let n = column("n", Type::I64);
     let word = column("word", Type::Utf8);
     let slots = vec![Slot::new("n", SlotKind::Value, 1, "u64")];
@@ -162,7 +212,9 @@ fn parts() -> Vec<(&'static str, String)> {
         config: vec![("least".into(), ConfigValue::Int(-1))],
     };
     vec![
-        ("schema", dump(&schema.into_bytes())),
+        ("schema", dump(&schema_bytes(&Schema::new(fields)))),
+        ("schema-nested", dump(&schema_bytes(&nested()))),
+        ("block-nested", dump(&block_nested())),
         ("manifest-map", dump(&manifest(function("positive", FunctionKind::Map, n.clone(), n)))),
         ("manifest-keyed", dump(&manifest(count))),
         ("open", dump(&open.encode())),
@@ -171,6 +223,8 @@ fn parts() -> Vec<(&'static str, String)> {
         ("frame-timers", dump(&frame_timers())),
         ("effects-map", dump(&effects_map())),
         ("effects-keyed", dump(&effects_keyed())),
+        ("effects-entries", dump(&effects_entries())),
+        ("calls", entry_calls()),
         ("keys", keys()),
     ]
 }

@@ -35,11 +35,12 @@
     (import "libc" "reset" (func $reset))
     (import "host" "push" (func $push (param i32 i32)))
     (data (i32.const 1024)
-      "WMM1" "\00\00" "\01\00"                                  ;; ABI 0.1
+      "WMM1" "\00\00" "\02\00"                                  ;; ABI 0.2
       "\04\00\00\00tiny" "\05\00\00\000.1.0" "\07\00\00\00by hand"
       "\01\00\00\00"                                            ;; one function
       "\08\00\00\00positive" "\00\00\00\00" "\01"               ;; no doc, a map
       "\01\00\00\00" "\01\00\00\00n\05\00"                      ;; reads n: int64
+      "\00" "\00"                                               ;; one input, late rows are handled
       "\01\00\00\00" "\03\00\00\00out" "\01\00\00\00" "\01\00\00\00n\05\00"
       "\00\00\00\00" "\00\00\00\00")                            ;; no setting, no metric
     (func $pad8 (param i32) (result i32)
@@ -49,7 +50,7 @@
     ;; ok(manifest): its address and its length
     (func (export "describe") (param i32 i32 i64) (result i32)
       (i32.store (i32.const 68) (i32.const 1024))
-      (i32.store (i32.const 72) (i32.const 98))
+      (i32.store (i32.const 72) (i32.const 100))
       (call $ok))
     (func (export "open") (param i32 i32) (result i32) (call $reset) (call $ok))
     ;; The section of the columns: the entry of the table with tag 1.
