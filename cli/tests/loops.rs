@@ -75,6 +75,18 @@ fn golden_files_are_held_against_the_component_and_rows_against_their_budget() {
     }
 }
 
+#[test]
+fn golden_files_of_the_examples_hold() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../udf-examples");
+    for (example, files) in [("flights", 2), ("nexmark", 2), ("probe", 1)] {
+        let ended = output(&examples.join(example), &["test", "--golden-only", "--json"]);
+        let told = String::from_utf8_lossy(&ended.stderr);
+        let cases: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {told}"));
+        assert_eq!(cases.as_array().map(Vec::len), Some(files), "{example}: {told}");
+        assert_eq!(ended.status.code(), Some(0), "{example}: {told}");
+    }
+}
+
 /// A `wasmill dev` whose lines are read as they come. Its drop ends it.
 struct Session {
     child: Child,
@@ -156,6 +168,14 @@ fn an_edited_function_goes_on_where_the_one_before_was() {
     session.until("more output", |line| line.starts_with("out: cleaned") && line.ends_with("true"));
     edit(&source, "warm: celsius < self.warm_form }", "warm: celsius >= self.warm_from }");
     session.until("output of the mended module", |line| line.starts_with("out: cleaned") && line.ends_with("false"));
+
+    // The job file is watched too, and one that is refused stops nothing.
+    edit(&dir.join("job.yaml"), "rate: 200", "ratio: 200");
+    session.until("the refusal", |line| line.contains("ratio"));
+    session.until("more output", |line| line.starts_with("out: cleaned"));
+    edit(&dir.join("job.yaml"), "ratio: 200", "rate: 100");
+    session.until("a new start", |line| line.contains("starting job"));
+    session.until("output of the new job", |line| line.starts_with("out: cleaned"));
     assert_eq!(session.terminate(), Some(0));
 
     // Each reading is there once, without a gap, across the changes.

@@ -12,6 +12,8 @@ use wasmill_server::local::{self, RunError, RunOptions, Stop, Variation};
 
 pub struct Job {
     file: PathBuf,
+    /// Where its state was asked to be.
+    given_state_dir: Option<PathBuf>,
     state_dir: PathBuf,
     spec: JobSpec,
     /// Of the run at hand.
@@ -21,15 +23,17 @@ pub struct Job {
 impl Job {
     /// Reads the job file for its names and places; whether it is right is checked at each start.
     pub fn open(file: PathBuf, state_dir: Option<PathBuf>) -> Result<Self, Failure> {
-        let text = local::job_text(&file).map_err(Failure::refused)?;
-        let (spec, problems) = parse_lenient(&text);
-        let shown = file.display();
-        let refused =
-            || Failure::refused(format!("the job file {shown} is refused\n{}", problems.render(&shown.to_string())));
-        let spec = spec.ok_or_else(refused)?;
-        let name = spec.job.as_ref().map(|j| j.value.clone()).ok_or_else(refused)?;
+        let (spec, name) = read(&file)?;
+        let given_state_dir = state_dir.clone();
         let state_dir = state_dir.unwrap_or_else(|| directory_of(&file).join(".wasmill").join(name));
-        Ok(Self { file, state_dir, spec, running: None })
+        Ok(Self { file, given_state_dir, state_dir, spec, running: None })
+    }
+
+    /// Reads the job file anew; when it cannot be read, all stays as it is.
+    pub fn reread(&mut self) -> Result<(), Failure> {
+        let running = self.running.clone();
+        *self = Self { running, ..Self::open(self.file.clone(), self.given_state_dir.clone())? };
+        Ok(())
     }
 
     pub fn file(&self) -> &Path {
@@ -86,7 +90,7 @@ impl Job {
 
     /// Whether the job can be started with the modules as they were built.
     pub fn check(&self, modules: &[DevModule]) -> Result<(), RunError> {
-        local::check_varied(&self.file, &variation(modules)).map(drop)
+        local::check_varied(&self.file, Some(&self.state_dir), &variation(modules)).map(drop)
     }
 
     /// Starts the job on a thread, which tells how it goes on and how it ended.
@@ -120,6 +124,18 @@ impl Job {
 fn variation(modules: &[DevModule]) -> Variation {
     let built = modules.iter().filter_map(|m| Some((m.name.clone(), m.built.as_ref()?.path.clone())));
     Variation { modules: built.collect(), metered: false }
+}
+
+/// A job file and the job's name.
+fn read(file: &Path) -> Result<(JobSpec, String), Failure> {
+    let text = local::job_text(file).map_err(Failure::refused)?;
+    let (spec, problems) = parse_lenient(&text);
+    let shown = file.display();
+    let refused =
+        || Failure::refused(format!("the job file {shown} is refused\n{}", problems.render(&shown.to_string())));
+    let spec = spec.ok_or_else(refused)?;
+    let name = spec.job.as_ref().map(|j| j.value.clone()).ok_or_else(refused)?;
+    Ok((spec, name))
 }
 
 fn directory_of(file: &Path) -> PathBuf {

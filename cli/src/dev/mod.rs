@@ -32,8 +32,8 @@ const TICK: Duration = Duration::from_millis(200);
 pub enum Event {
     /// These files changed.
     Changed(Vec<PathBuf>),
-    /// A build of the module with this index has ended.
-    Built(usize, Result<Built, String>),
+    /// A build of the module with this name has ended.
+    Built(String, Result<Built, String>),
     Progress(Box<Progress>),
     /// The job has ended by itself, or because it was asked to.
     Ended(Result<Summary, RunError>),
@@ -64,10 +64,12 @@ struct Session {
     modules: Vec<DevModule>,
     view: View,
     sender: Sender<Event>,
+    /// As the options said.
+    crates: Vec<(String, PathBuf)>,
     _watcher: watch::Watcher,
     _keys: keys::Keys,
-    /// The module that is being built.
-    building: Option<usize>,
+    /// A module is being built.
+    building: bool,
     /// Ask the job to stop, and start it again when it has.
     restart: bool,
     quitting: bool,
@@ -85,9 +87,10 @@ impl Session {
             modules,
             view,
             sender,
+            crates: options.crates,
             _watcher: watcher,
             _keys: keys,
-            building: None,
+            building: false,
             restart: false,
             quitting: false,
         })
@@ -119,7 +122,7 @@ impl Session {
     fn take(&mut self, event: Event) {
         match event {
             Event::Changed(paths) => self.changed(&paths),
-            Event::Built(at, result) => self.built(at, result),
+            Event::Built(module, result) => self.built(&module, result),
             Event::Progress(progress) => self.view.progress(&progress),
             Event::Ended(result) => self.ended(result),
             Event::Quit => {
@@ -136,14 +139,36 @@ impl Session {
         }
         if paths.iter().any(|p| self.job.is_file(p)) {
             self.view.note("the job file has changed");
-            self.restart = true;
+            match self.reread() {
+                Ok(()) => self.restart = true,
+                Err(failure) => self.view.refused(&failure),
+            }
         }
         self.advance();
     }
 
-    fn built(&mut self, at: usize, result: Result<Built, String>) {
-        self.building = None;
-        let module = &mut self.modules[at];
+    /// Takes over what the job file says by now. When it cannot be used, what runs goes on.
+    fn reread(&mut self) -> Result<(), Failure> {
+        self.job.reread()?;
+        let mut modules = modules::find(&self.job, &self.crates).map_err(Failure::usage_error)?;
+        for module in &mut modules {
+            match self.modules.iter().position(|old| old.is_same(module)) {
+                Some(at) => *module = self.modules.swap_remove(at),
+                None => module.is_dirty = true,
+            }
+        }
+        self.modules = modules;
+        self.view.follow(&self.job);
+        self._watcher = watch::Watcher::start(self.job.file(), &self.modules, self.sender.clone())?;
+        Ok(())
+    }
+
+    fn built(&mut self, module: &str, result: Result<Built, String>) {
+        self.building = false;
+        let Some(module) = self.modules.iter_mut().find(|m| m.name == module) else {
+            // The job file names it no longer.
+            return self.advance();
+        };
         match result {
             Ok(built) => {
                 let is_new = module.built.as_ref().is_none_or(|old| old.sha256 != built.sha256);
@@ -172,15 +197,14 @@ impl Session {
 
     /// Does the next thing that is due: builds come first, then one check, one drain, one start.
     fn advance(&mut self) {
-        if self.quitting || self.building.is_some() {
+        if self.quitting || self.building {
             return;
         }
-        if let Some(at) = self.modules.iter().position(|m| m.is_dirty) {
-            let module = &mut self.modules[at];
+        if let Some(module) = self.modules.iter_mut().find(|m| m.is_dirty) {
             module.is_dirty = false;
-            self.building = Some(at);
+            self.building = true;
             self.view.building(&module.name);
-            return module.start_build(at, self.sender.clone());
+            return module.start_build(self.sender.clone());
         }
         if !self.restart || self.modules.iter().any(|m| m.built.is_none()) {
             return;
@@ -191,7 +215,7 @@ impl Session {
                 Ok(()) => return self.job.stop(),
                 Err(error) => {
                     self.restart = false;
-                    return self.view.job_failed(&error);
+                    return self.view.cannot_start(&error);
                 }
             }
         }

@@ -76,6 +76,11 @@ impl DevModule {
         }
     }
 
+    /// Whether both are the same module, from the same crate.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.file == other.file && self.function_crate == other.function_crate
+    }
+
     pub fn is_touched_by(&self, path: &Path) -> bool {
         match &self.function_crate {
             Some(found) => path == found.manifest || path.starts_with(found.dir().join("src")),
@@ -84,11 +89,12 @@ impl DevModule {
     }
 
     /// Builds on a thread, which tells the result.
-    pub fn start_build(&self, at: usize, sender: Sender<Event>) {
+    pub fn start_build(&self, sender: Sender<Event>) {
         let (found, file, scratch) = (self.function_crate.clone(), self.file.clone(), self.scratch.clone());
+        let name = self.name.clone();
         std::thread::spawn(move || {
             let result = build(found.as_ref(), &file, &scratch).map_err(|e| format!("{e:#}"));
-            drop(sender.send(Event::Built(at, result)));
+            drop(sender.send(Event::Built(name, result)));
         });
     }
 }

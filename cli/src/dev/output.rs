@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// At most this much is read of one file at a time; what lies before it is left out.
 const READ_BYTES_MAX: u64 = 64 << 10;
@@ -22,6 +22,10 @@ impl Tail {
         let files = tail.files();
         tail.offsets = files.into_iter().collect();
         tail
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The part files of text formats, with their lengths.

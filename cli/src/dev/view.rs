@@ -3,10 +3,12 @@
 use super::job::Job;
 use super::modules::{Built, DevModule};
 use super::output::Tail;
+use crate::exit::Failure;
 use crate::terminal::{Terminal, grouped};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write, stderr, stdin};
+use std::path::PathBuf;
 use wasmill_core::printable::one_line;
 use wasmill_server::local::{Progress, RunError, Summary};
 
@@ -58,6 +60,20 @@ impl View {
             let _ = crossterm::execute!(stderr(), LeaveAlternateScreen);
             let _ = disable_raw_mode();
             self.terminal.release();
+        }
+    }
+
+    /// Looks at the outputs that the job has by now. What was looked at already goes on where it was.
+    pub fn follow(&mut self, job: &Job) {
+        job.name().clone_into(&mut self.job);
+        let mut before = std::mem::take(&mut self.sinks);
+        let mut tail = |name: String, dir: PathBuf| {
+            let same = before.iter().position(|(n, tail)| *n == name && tail.directory() == dir);
+            same.map_or_else(|| (name, Tail::new(dir)), |at| before.swap_remove(at))
+        };
+        self.sinks = job.file_sinks().into_iter().map(|(name, dir)| tail(name, dir)).collect();
+        if self.dead_letters.directory() != job.dead_letters() {
+            self.dead_letters = Tail::new(job.dead_letters());
         }
     }
 
@@ -113,11 +129,23 @@ impl View {
         self.note(&format!("done at epoch {}: {rows_in} rows in, {rows_out} out; {told}", summary.progress.epoch));
     }
 
+    /// The job file cannot be used; what runs goes on.
+    pub fn refused(&mut self, failure: &Failure) {
+        self.complain(failure.code, &format!("{:#}", failure.error));
+    }
+
+    /// The job cannot be started as it is now; what runs goes on.
+    pub fn cannot_start(&mut self, error: &RunError) {
+        self.complain(error.code(), &error.to_string());
+    }
+
+    fn complain(&mut self, code: &str, error: &str) {
+        format!("error[{code}]: {error}").lines().for_each(|line| self.note(line));
+    }
+
     pub fn job_failed(&mut self, error: &RunError) {
         self.status = "failed".to_owned();
-        for line in format!("error[{}]: {error}", error.code()).lines() {
-            self.note(line);
-        }
+        self.complain(error.code(), &error.to_string());
         self.note("waiting for changes");
     }
 

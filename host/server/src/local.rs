@@ -110,7 +110,12 @@ impl From<carrier::RunError> for RunError {
 /// Everything that is wrong with a job file and its modules, or its plan, without running it; also
 /// whether the modules can go on with the state that is there, if there is any.
 pub fn check(job_file: &Path, state_dir: Option<&Path>) -> Result<Plan, RunError> {
-    let loaded = load::load(job_file, &Overrides::default())?;
+    check_varied(job_file, state_dir, &Variation::default())
+}
+
+/// As [`check`], with a variation.
+pub fn check_varied(job_file: &Path, state_dir: Option<&Path>, variation: &Variation) -> Result<Plan, RunError> {
+    let loaded = load::load_varied(job_file, &Overrides::default(), variation)?;
     let default_dir = || loaded.base.join(".wasmill").join(&loaded.plan.job);
     crate::state::admits(&loaded, &state_dir.map_or_else(default_dir, Path::to_path_buf))?;
     Ok(loaded.plan)
@@ -192,11 +197,6 @@ pub fn metrics_url(job_file: &Path, state_dir: Option<&Path>) -> Result<Option<S
     url_of_running(&state_dir).map_err(|e| {
         RunError::new(RunErrorKind::State, format!("the state directory {} cannot be read: {e}", state_dir.display()))
     })
-}
-
-/// As [`check`], with a variation.
-pub fn check_varied(job_file: &Path, variation: &Variation) -> Result<Plan, RunError> {
-    load::load_varied(job_file, &Overrides::default(), variation).map(|loaded| loaded.plan)
 }
 
 /// The text of a job file.
