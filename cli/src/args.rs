@@ -17,6 +17,8 @@ Exit status:
 Examples:
   wasmill new my-function            a crate with a function, its tests and a job
   wasmill build my-function          compile it to a module and look at it
+  wasmill test my-function           its tests, also through the real component
+  wasmill dev my-function/job.yaml   run the job while the function is edited
   wasmill run my-function/job.yaml   run the job; after a crash, run it again
   wasmill top my-function/job.yaml   watch it, if it runs with --metrics";
 
@@ -54,6 +56,8 @@ pub enum LogFormat {
 pub enum Verb {
     New(verbs::new::Args),
     Build(verbs::build::Args),
+    Test(verbs::test::Args),
+    Dev(verbs::dev::Args),
     Inspect(verbs::inspect::Args),
     Check(verbs::check::Args),
     Explain(verbs::explain::Args),

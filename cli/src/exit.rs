@@ -1,6 +1,7 @@
 //! How the process ends: the documented statuses, and the failure that carries one.
 
 use std::fmt;
+use std::path::Path;
 
 /// An exit status other than success. The help text of [`crate::args::Cli`] documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,17 @@ impl Failure {
     /// The command line asks for something that cannot be.
     pub fn usage(message: impl fmt::Display) -> Self {
         Self::new(Status::Usage, anyhow::Error::msg(message.to_string()))
+    }
+
+    /// As [`Failure::usage`], with the causes of an error.
+    pub fn usage_error(error: anyhow::Error) -> Self {
+        Self::new(Status::Usage, error)
+    }
+
+    /// Names the file that it is about.
+    #[must_use]
+    pub fn of(self, path: &Path) -> Self {
+        Self { error: self.error.context(path.display().to_string()), ..self }
     }
 
     /// A job file or a module is not accepted.

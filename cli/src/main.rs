@@ -4,6 +4,7 @@
 mod args;
 mod author;
 mod datum;
+mod dev;
 mod exit;
 mod explain;
 mod logs;

@@ -26,6 +26,10 @@ macro_rules! files {
             File { path: "src/lib.rs", text: include_str!(concat!("../templates/", $dir, "/src/lib.rs")) },
             File { path: "job.yaml", text: include_str!(concat!("../templates/", $dir, "/job.yaml")) },
             File { path: "data/readings.ndjson", text: include_str!("../templates/readings.ndjson") },
+            File {
+                path: "tests/golden/readings.ndjson",
+                text: include_str!(concat!("../templates/", $dir, "/tests/golden/readings.ndjson")),
+            },
             File { path: "README.md", text: include_str!(concat!("../templates/", $dir, "/README.md")) },
             File { path: ".gitignore", text: include_str!("../templates/gitignore") },
             File { path: "rust-toolchain.toml", text: include_str!("../../rust-toolchain.toml") },

@@ -6,8 +6,8 @@ use clap::ColorChoice;
 use clap::builder::styling::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use wasmill_core::printable;
 
 const CLEAR_LINE: &str = "\r\x1b[2K";
@@ -21,6 +21,8 @@ pub struct Terminal {
     /// Whether stderr is a terminal, so that a line can be redrawn.
     pub live: bool,
     drawn: Arc<AtomicBool>,
+    /// What is written while a picture covers the screen.
+    held: Arc<Mutex<Option<Vec<u8>>>>,
 }
 
 /// The styles of one stream: plain when it shows no colours.
@@ -76,6 +78,7 @@ impl Terminal {
             err: Palette::choose(choice, live),
             live,
             drawn: Arc::default(),
+            held: Arc::default(),
         }
     }
 
@@ -97,6 +100,25 @@ impl Terminal {
     pub fn draw(&self, text: &str) {
         self.drawn.store(true, Ordering::Relaxed);
         let _ = write!(io::stderr(), "{CLEAR_LINE}{text}");
+    }
+
+    /// Keeps what would go to stderr, until [`Terminal::release`].
+    pub fn hold(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// The whole lines that were kept since the last call.
+    pub fn take_held(&self) -> Vec<String> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(bytes) = held.as_mut() else { return Vec::new() };
+        let Some(end) = bytes.iter().rposition(|b| *b == b'\n') else { return Vec::new() };
+        let lines: Vec<u8> = bytes.drain(..=end).collect();
+        String::from_utf8_lossy(&lines).lines().map(|line| printable::one_line(line).into_owned()).collect()
+    }
+
+    /// From here on text goes to stderr again.
+    pub fn release(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// What went wrong, on stderr: as text, or as one line of JSON.
@@ -123,6 +145,10 @@ fn failure_json(failure: &Failure) -> Value {
 /// Writes to stderr, after removing the redrawn line. Log lines come this way.
 impl Write for Terminal {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            held.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         let mut err = io::stderr().lock();
         if self.drawn.swap(false, Ordering::Relaxed) {
             err.write_all(CLEAR_LINE.as_bytes())?;

@@ -15,7 +15,20 @@ pub struct FunctionCrate {
     pub manifest: PathBuf,
     /// The root of the crate's workspace, which is the crate's directory when it stands alone.
     pub workspace: PathBuf,
+    /// What a row may cost in fuel, by `[package.metadata.wasmill.budget]`.
+    pub fuel_per_row: Option<u64>,
 }
+
+/// What a development build changes: it is to be quick, not good. Everything of the crate's own
+/// profile stays as it is.
+const FAST: [&str; 6] = [
+    "profile.dev.opt-level=1",
+    "profile.dev.debug=false",
+    "profile.dev.debug-assertions=false",
+    "profile.dev.overflow-checks=false",
+    "profile.dev.incremental=true",
+    "profile.dev.panic=\"abort\"",
+];
 
 impl FunctionCrate {
     /// The crate in this directory, or of this `Cargo.toml`.
@@ -31,13 +44,16 @@ impl FunctionCrate {
             manifest.display()
         );
         let manifest = manifest.canonicalize().with_context(|| format!("cannot read {}", manifest.display()))?;
-        let mut command = cargo(&manifest);
-        command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
-        let output = command.output().context("cannot run cargo; install Rust from https://rustup.rs")?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "cargo cannot read {}\n{}", manifest.display(), told.trim_end());
-        let metadata = serde_json::from_slice(&output.stdout).context("cargo metadata did not answer with JSON")?;
+        let metadata = metadata(&manifest)?;
         Self::from_metadata(&metadata, manifest)
+    }
+
+    /// The crate of this name in a workspace or a directory, if there is one that builds a module.
+    pub fn named(workspace: &Path, name: &str) -> Option<Self> {
+        let manifest = workspace.join("Cargo.toml").canonicalize().ok()?;
+        let metadata = metadata(&manifest).ok()?;
+        let package = metadata["packages"].as_array()?.iter().find(|p| p["name"] == name)?;
+        Self::from_metadata(&metadata, package["manifest_path"].as_str()?.into()).ok()
     }
 
     fn from_metadata(metadata: &Value, manifest: PathBuf) -> Result<Self> {
@@ -60,7 +76,8 @@ impl FunctionCrate {
             manifest.display()
         );
         let workspace = metadata["workspace_root"].as_str().context("cargo metadata names no workspace")?.into();
-        Ok(Self { name, manifest, workspace })
+        let fuel_per_row = package["metadata"]["wasmill"]["budget"]["fuel_per_row"].as_u64();
+        Ok(Self { name, manifest, workspace, fuel_per_row })
     }
 
     /// Where the finished module goes: beside the crate whatever cargo's target directory is, so
@@ -98,6 +115,37 @@ impl FunctionCrate {
             .with_context(|| format!("cargo built crate {} but names no .wasm file of it", self.name))
     }
 
+    /// Builds the crate quickly and returns the path of its core module.
+    ///
+    /// # Errors
+    /// With all that cargo says, when the crate does not compile.
+    pub fn build_fast(&self) -> Result<PathBuf> {
+        self.require_target()?;
+        let mut command = cargo(&self.manifest);
+        command.args(["rustc", "--lib", "--crate-type", "cdylib", "--target", TARGET, "--color", "never"]);
+        for setting in FAST {
+            command.args(["--config", setting]);
+        }
+        command.args(["--message-format", "json-render-diagnostics", "--manifest-path"]).arg(&self.manifest);
+        let Output { status, stdout, stderr } = command.output().context("cannot run cargo")?;
+        let told = String::from_utf8_lossy(&stderr);
+        ensure!(status.success(), "crate {} does not compile\n{}", self.name, told.trim_end());
+        artifact(&String::from_utf8_lossy(&stdout), &self.manifest)
+            .with_context(|| format!("cargo built crate {} but names no .wasm file of it", self.name))
+    }
+
+    /// Runs the crate's own tests. Cargo's messages go to stderr as they come.
+    ///
+    /// # Errors
+    /// When they fail.
+    pub fn test(&self) -> Result<()> {
+        let mut command = cargo(&self.manifest);
+        command.arg("test").arg("--manifest-path").arg(&self.manifest).stdout(std::io::stderr());
+        let status = command.status().context("cannot run cargo; install Rust from https://rustup.rs")?;
+        ensure!(status.success(), "the tests of crate {} fail; cargo says which above", self.name);
+        Ok(())
+    }
+
     /// Looks before cargo does, whose own message drowns in the errors of the first dependency.
     fn require_target(&self) -> Result<()> {
         let mut command = Command::new("rustc");
@@ -114,9 +162,18 @@ impl FunctionCrate {
         Ok(())
     }
 
-    fn dir(&self) -> &Path {
+    pub fn dir(&self) -> &Path {
         self.manifest.parent().expect("the path of a file in a directory has a parent")
     }
+}
+
+fn metadata(manifest: &Path) -> Result<Value> {
+    let mut command = cargo(manifest);
+    command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(manifest);
+    let output = command.output().context("cannot run cargo; install Rust from https://rustup.rs")?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo cannot read {}\n{}", manifest.display(), told.trim_end());
+    serde_json::from_slice(&output.stdout).context("cargo metadata did not answer with JSON")
 }
 
 /// Cargo runs in the crate's directory, so that the crate's own toolchain and settings count.

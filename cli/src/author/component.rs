@@ -2,6 +2,7 @@
 //! world: whether the component is one of ours is decided by the host's own check.
 
 use anyhow::{Context, Result};
+use std::path::Path;
 use wit_component::ComponentEncoder;
 
 /// The section family in which `wit-bindgen` leaves the description of the guest's world.
@@ -24,9 +25,33 @@ pub fn componentize(core: &[u8]) -> Result<Vec<u8>> {
         .context("the module cannot be made into a component")
 }
 
+/// Writes a module. A reader finds the old file or the new one, never a part.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make directory {}", dir.display()))?;
+    let name = path.file_name().with_context(|| format!("{} is no file name", path.display()))?;
+    let part = dir.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    std::fs::write(&part, bytes)
+        .and_then(|()| std::fs::rename(&part, path))
+        .inspect_err(|_| drop(std::fs::remove_file(&part)))
+        .with_context(|| format!("cannot write module {}", path.display()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::componentize;
+    use super::{componentize, write_whole};
+
+    #[test]
+    fn a_module_is_replaced_whole_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let path = dir.path().join("target/wasmill/f.wasm");
+        for bytes in [&b"first"[..], b"second"] {
+            write_whole(&path, bytes).expect("the directory is writable");
+            assert_eq!(std::fs::read(&path).expect("it was written"), bytes);
+        }
+        let siblings = std::fs::read_dir(path.parent().expect("it has one")).expect("it exists").count();
+        assert_eq!(siblings, 1);
+    }
 
     #[test]
     fn a_module_without_a_world_is_told_to_export() {

@@ -2,6 +2,7 @@
 
 pub mod cargo;
 pub mod component;
+pub mod golden;
 pub mod report;
 pub mod snippet;
 pub mod symbols;

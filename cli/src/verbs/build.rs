@@ -40,7 +40,7 @@ pub fn call(args: Args, terminal: &Terminal) -> Result<(), Failure> {
     let module = component::componentize(&stripped).map_err(refused)?;
     let out = args.out.unwrap_or_else(|| from_here(function_crate.module_path()));
     let report = super::inspect::accept(&out, &module)?;
-    write_whole(&out, &module)?;
+    component::write_whole(&out, &module)?;
     symbols::write(&out, &report.sha256, &bytes)?;
     show(&report, &out, terminal)?;
     Ok(())
@@ -52,18 +52,6 @@ fn from_here(path: PathBuf) -> PathBuf {
     here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_path_buf)).unwrap_or(path)
 }
 
-/// A reader finds the old file or the new one, never a part.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make directory {}", dir.display()))?;
-    let name = path.file_name().with_context(|| format!("{} is no file name", path.display()))?;
-    let part = dir.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
-    std::fs::write(&part, bytes)
-        .and_then(|()| std::fs::rename(&part, path))
-        .inspect_err(|_| drop(std::fs::remove_file(&part)))
-        .with_context(|| format!("cannot write module {}", path.display()))
-}
-
 fn show(report: &ModuleReport, path: &Path, terminal: &Terminal) -> Result<()> {
     report::print(report, path, terminal)?;
     if !terminal.json {
@@ -71,21 +59,4 @@ fn show(report: &ModuleReport, path: &Path, terminal: &Terminal) -> Result<()> {
         terminal.print(&format!("\n{heading}\n{}", snippet::job(&report.manifest, path)))?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::write_whole;
-
-    #[test]
-    fn a_module_is_replaced_whole_and_leaves_nothing_beside_it() {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let path = dir.path().join("target/wasmill/f.wasm");
-        for bytes in [&b"first"[..], b"second"] {
-            write_whole(&path, bytes).expect("the directory is writable");
-            assert_eq!(std::fs::read(&path).expect("it was written"), bytes);
-        }
-        let siblings = std::fs::read_dir(path.parent().expect("it has one")).expect("it exists").count();
-        assert_eq!(siblings, 1);
-    }
 }

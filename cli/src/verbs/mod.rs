@@ -5,6 +5,7 @@ pub mod check;
 pub mod compile_module;
 pub mod completions;
 pub mod deadletters;
+pub mod dev;
 pub mod error;
 pub mod explain;
 pub mod inspect;
@@ -13,6 +14,7 @@ pub mod replay;
 pub mod run;
 pub mod schema;
 pub mod state;
+pub mod test;
 pub mod top;
 
 use crate::args::Verb;
@@ -24,6 +26,8 @@ pub fn call(verb: Verb, terminal: &Terminal) -> Result<(), Failure> {
     match verb {
         Verb::New(args) => new::call(args, terminal),
         Verb::Build(args) => build::call(args, terminal),
+        Verb::Test(args) => test::call(args, terminal),
+        Verb::Dev(args) => dev::call(args, terminal),
         Verb::Inspect(args) => inspect::call(args, terminal),
         Verb::Check(args) => check::call(args, terminal),
         Verb::DeadLetters(args) => deadletters::call(args, terminal),

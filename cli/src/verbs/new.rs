@@ -91,6 +91,7 @@ fn next_steps(heading: &str, dir: &str) -> String {
          next:\n  \
          cd {dir}\n  \
          cargo test                the function's tests, on this machine\n  \
+         wasmill test              the same, and tests/golden through the real component\n  \
          wasmill build             compile it to a module and look at it\n  \
          wasmill run job.yaml      run it on data/readings.ndjson; the rows go to out/"
     )

@@ -1,7 +1,7 @@
 //! From a job file to a checked plan with its modules loaded.
 
 use crate::files;
-use crate::local::{RunError, RunErrorKind, base_of};
+use crate::local::{RunError, RunErrorKind, Variation, base_of};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -18,21 +18,28 @@ pub struct Loaded {
     pub factories: BTreeMap<String, Arc<Factory>>,
     /// The directory that relative paths start from.
     pub base: PathBuf,
+    pub runtime: Arc<Runtime>,
 }
 
 /// Reads, loads and checks everything that a job file names. All that is wrong is told at once.
 pub fn load(job_file: &Path, overrides: &Overrides) -> Result<Loaded, RunError> {
+    load_varied(job_file, overrides, &Variation::default())
+}
+
+/// As [`load`], with what a tool of authors changes about it.
+pub fn load_varied(job_file: &Path, overrides: &Overrides, variation: &Variation) -> Result<Loaded, RunError> {
     let shown = job_file.display().to_string();
     let text = files::job_text(job_file).map_err(|told| RunError::new(RunErrorKind::Spec, told))?;
     let base = base_of(job_file);
     let (spec, mut problems) = job::parse_lenient(&text);
     let Some(spec) = spec else { return Err(refused(&shown, &problems)) };
+    let runtime = if variation.metered { Runtime::metered() } else { runtime() };
     let runtime =
-        runtime().map_err(|e| RunError::new(RunErrorKind::Module, format!("WebAssembly cannot be run here: {e}")))?;
-    let factories = factories(&spec, &base, &runtime, &mut problems);
+        runtime.map_err(|e| RunError::new(RunErrorKind::Module, format!("WebAssembly cannot be run here: {e}")))?;
+    let factories = factories(&spec, &base, &runtime, variation, &mut problems);
     let manifests = factories.iter().map(|(name, f)| (name.clone(), f.manifest().clone())).collect();
     match job::check(&spec, &manifests, overrides) {
-        Ok(plan) if problems.is_empty() => Ok(Loaded { plan, factories, base }),
+        Ok(plan) if problems.is_empty() => Ok(Loaded { plan, factories, base, runtime }),
         Ok(_) => Err(refused(&shown, &problems)),
         Err(more) => {
             problems.extend(more);
@@ -55,11 +62,16 @@ fn factories(
     spec: &JobSpec,
     base: &Path,
     runtime: &Arc<Runtime>,
+    variation: &Variation,
     problems: &mut Problems,
 ) -> BTreeMap<String, Arc<Factory>> {
     let mut factories = BTreeMap::new();
     for (name, path, span) in spec.modules() {
-        let path = if base == Path::new(".") { path.to_owned() } else { base.join(path) };
+        let path = match variation.modules.get(name) {
+            Some(instead) => instead.clone(),
+            None if base == Path::new(".") => path.to_owned(),
+            None => base.join(path),
+        };
         let loaded = files::module_bytes(&path, spec.limits.module_bytes).and_then(|bytes| {
             Factory::load(runtime, &bytes, &spec.limits).map_err(|e| format!("{}: {e}", path.display()))
         });

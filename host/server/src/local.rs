@@ -2,6 +2,7 @@
 
 use crate::load::{self, Loaded};
 use crate::metrics::{Endpoint, Exposition, Listener, Note, url_of_running};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -109,7 +110,12 @@ impl From<carrier::RunError> for RunError {
 /// Everything that is wrong with a job file and its modules, or its plan, without running it; also
 /// whether the modules can go on with the state that is there, if there is any.
 pub fn check(job_file: &Path, state_dir: Option<&Path>) -> Result<Plan, RunError> {
-    let loaded = load::load(job_file, &Overrides::default())?;
+    check_varied(job_file, state_dir, &Variation::default())
+}
+
+/// As [`check`], with a variation.
+pub fn check_varied(job_file: &Path, state_dir: Option<&Path>, variation: &Variation) -> Result<Plan, RunError> {
+    let loaded = load::load_varied(job_file, &Overrides::default(), variation)?;
     let default_dir = || loaded.base.join(".wasmill").join(&loaded.plan.job);
     crate::state::admits(&loaded, &state_dir.map_or_else(default_dir, Path::to_path_buf))?;
     Ok(loaded.plan)
@@ -131,15 +137,35 @@ pub(crate) fn base_of(job_file: &Path) -> PathBuf {
 /// Runs a job until its input ends, `stop` is requested, or it fails. `observer` hears of progress
 /// about five times a second, and once at the end.
 pub fn run(options: RunOptions, stop: Arc<Stop>, observer: &mut dyn FnMut(&Progress)) -> Result<Summary, RunError> {
+    run_varied(options, &Variation::default(), stop, observer).map(|(summary, _)| summary)
+}
+
+/// What a tool of authors changes about a job that it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Variation {
+    /// Files to take in place of those that the job names, by the names of modules.
+    pub modules: BTreeMap<String, PathBuf>,
+    /// Count the fuel that functions spend.
+    pub metered: bool,
+}
+
+/// As [`run`], with a variation. Returns the fuel that was spent, if it was counted.
+pub fn run_varied(
+    options: RunOptions,
+    variation: &Variation,
+    stop: Arc<Stop>,
+    observer: &mut dyn FnMut(&Progress),
+) -> Result<(Summary, Option<u64>), RunError> {
     let overrides = Overrides { parallelism: options.parallelism, epoch: options.epoch };
-    let Loaded { plan, factories, base } = load::load(&options.job_file, &overrides)?;
+    let Loaded { plan, factories, base, runtime } = load::load_varied(&options.job_file, &overrides, variation)?;
     let state_dir = options.state_dir.unwrap_or_else(|| base.join(".wasmill").join(&plan.job));
     let job = carrier::Job { plan: &plan, base: &base, state_dir: &state_dir, factories: &factories, stop: &stop };
     let listener = options.metrics.or(plan.metrics).map(listen).transpose()?;
     let opened = carrier::Opened::open(job)?;
     // Both end with the run.
     let _seen = listener.map(|listener| expose(listener, opened.measures(), &state_dir)).transpose()?;
-    Ok(opened.run(observer)?)
+    let summary = opened.run(observer)?;
+    Ok((summary, runtime.fuel_spent()))
 }
 
 fn listen(address: SocketAddr) -> Result<Listener, RunError> {
@@ -171,4 +197,12 @@ pub fn metrics_url(job_file: &Path, state_dir: Option<&Path>) -> Result<Option<S
     url_of_running(&state_dir).map_err(|e| {
         RunError::new(RunErrorKind::State, format!("the state directory {} cannot be read: {e}", state_dir.display()))
     })
+}
+
+/// The text of a job file.
+///
+/// # Errors
+/// What to tell the user, naming the file.
+pub fn job_text(job_file: &Path) -> Result<String, String> {
+    crate::files::job_text(job_file)
 }

@@ -127,6 +127,10 @@ impl Factory {
         Instance::open(self, open, limits, log)
     }
 
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
     pub(super) fn engine(&self) -> &Engine {
         self.runtime.engine()
     }

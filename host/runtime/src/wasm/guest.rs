@@ -79,6 +79,9 @@ impl Guest {
         });
         // No single value that a guest hands over can be larger than its memory.
         store.set_hostcall_fuel(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX));
+        // Where fuel is counted, a store without any would trap at once. Elsewhere this is refused, and
+        // nothing is needed.
+        let _ = store.set_fuel(u64::MAX);
         store
     }
 

@@ -30,7 +30,7 @@ pub struct Instance {
     limits: Limits,
     usable: bool,
     /// Keeps the runtime, whose tick makes deadlines come.
-    _factory: Arc<Factory>,
+    factory: Arc<Factory>,
 }
 
 impl Instance {
@@ -48,7 +48,7 @@ impl Instance {
         let missing = "the exports were looked up in this component when it was loaded";
         let process = instance.get_func(&mut store, exports.process).expect(missing);
         let opener = instance.get_func(&mut store, exports.open).expect(missing);
-        let mut instance = Self { store, process, limits: limits.clone(), usable: true, _factory: factory.clone() };
+        let mut instance = Self { store, process, limits: limits.clone(), usable: true, factory: factory.clone() };
         instance.call(opener, &open.encode(), 0)?;
         Ok(instance)
     }
@@ -64,8 +64,16 @@ impl Instance {
             return Err(CallError::Abandoned);
         }
         Guest::begin(&mut self.store, self.limits.deadline_of(rows));
-        self.call(self.process, frame, rows)?;
+        let before = self.fuel_left();
+        let result = self.call(self.process, frame, rows);
+        self.factory.runtime().spend(before - self.fuel_left());
+        result?;
         Ok(self.store.data_mut().take_chunks())
+    }
+
+    /// 0 where fuel is not counted.
+    fn fuel_left(&self) -> u64 {
+        if self.factory.runtime().is_metered() { self.store.get_fuel().unwrap_or(0) } else { 0 }
     }
 
     fn call(&mut self, func: Func, bytes: &[u8], rows: u32) -> Result<(), CallError> {

@@ -7,6 +7,7 @@ use super::error::WasmError;
 use super::guest::{self, Guest};
 use super::limiter::TICK;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use wasmtime::component::Linker;
@@ -21,6 +22,8 @@ pub struct Runtime {
     linker: Linker<Guest>,
     cache: Option<Cache>,
     compiler: Option<CompilerProcess>,
+    /// What guests have spent, when it is counted.
+    fuel: Option<AtomicU64>,
     _ticker: Ticker,
 }
 
@@ -36,12 +39,32 @@ impl Runtime {
     /// # Errors
     /// When the cache directory cannot be made or used, or the system gives no thread.
     pub fn with_compiler(cache_dir: Option<&Path>, compiler: Option<CompilerProcess>) -> Result<Arc<Self>, WasmError> {
-        let engine = Engine::new(&config()).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
+        Self::with(&config(), cache_dir, compiler, None)
+    }
+
+    /// Counts the fuel that calls of guests spend: about one for each instruction, the same on every
+    /// machine. Guests are slower so, and this process compiles them anew.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn metered() -> Result<Arc<Self>, WasmError> {
+        let mut config = config();
+        config.consume_fuel(true);
+        Self::with(&config, None, None, Some(AtomicU64::new(0)))
+    }
+
+    fn with(
+        config: &Config,
+        cache_dir: Option<&Path>,
+        compiler: Option<CompilerProcess>,
+        fuel: Option<AtomicU64>,
+    ) -> Result<Arc<Self>, WasmError> {
+        let engine = Engine::new(config).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
         assert!(!engine.get_concurrency_support(), "component concurrency slows every call and must be off");
         let linker = guest::linker(&engine).map_err(|e| WasmError::Engine(format!("{e:#}")))?;
         let cache = cache_dir.map(|dir| Cache::open(dir, &engine)).transpose()?;
         let ticker = Ticker::start(engine.clone())?;
-        Ok(Arc::new(Self { engine, linker, cache, compiler, _ticker: ticker }))
+        Ok(Arc::new(Self { engine, linker, cache, compiler, fuel, _ticker: ticker }))
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -54,6 +77,21 @@ impl Runtime {
 
     pub(super) fn compiler(&self) -> Option<&CompilerProcess> {
         self.compiler.as_ref()
+    }
+
+    /// What calls of guests have spent so far, if it is counted.
+    pub fn fuel_spent(&self) -> Option<u64> {
+        self.fuel.as_ref().map(|fuel| fuel.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn is_metered(&self) -> bool {
+        self.fuel.is_some()
+    }
+
+    pub(super) fn spend(&self, fuel: u64) {
+        if let Some(spent) = &self.fuel {
+            spent.fetch_add(fuel, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn cache(&self) -> Option<&Cache> {
