@@ -175,7 +175,10 @@ sinks:
             "cancelled" => [0, 1, -amount],
             _ => continue,
         };
-        seconds.entry(cells[4][.."2025-11-10T16:00:00".len()].to_owned()).or_default().push((category.to_owned(), change));
+        seconds
+            .entry(cells[4][.."2025-11-10T16:00:00".len()].to_owned())
+            .or_default()
+            .push((category.to_owned(), change));
     }
     let mut last = BTreeMap::new();
     for changes in seconds.into_values() {

@@ -251,7 +251,11 @@ mod tests {
             assert!(first.positions.is_sorted());
             assert_eq!(first.event_time.as_ref().map(|t| t.len()), Some(first.rows()));
             let ops: Vec<u8> = first.positions.iter().map(|p| (p % 4) as u8).collect();
-            assert_eq!(first.ops.as_ref().map(|ops| ops.to_vec()), Some(ops), "rows came with the operations of others");
+            assert_eq!(
+                first.ops.as_ref().map(|ops| ops.to_vec()),
+                Some(ops),
+                "rows came with the operations of others"
+            );
             seen += first.rows();
         }
         assert_eq!(seen, 1000);

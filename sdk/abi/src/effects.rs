@@ -498,8 +498,7 @@ fn take_u32s<'a>(bytes: &'a [u8], n: usize, limit: u32, what: &str) -> Result<(&
 
 /// Takes `n` padded operations.
 fn take_ops(bytes: &[u8], n: usize) -> Result<(&[u8], &[u8]), DecodeError> {
-    let (padded, rest) =
-        bytes.split_at_checked(pad8(n)).ok_or_else(|| error(format!("{n} operations are cut off")))?;
+    let (padded, rest) = bytes.split_at_checked(pad8(n)).ok_or_else(|| error(format!("{n} operations are cut off")))?;
     let ops = &padded[..n];
     match ops.iter().find(|&&code| Op::from_code(code).is_none()) {
         Some(code) => Err(error(format!("unknown operation {code}"))),

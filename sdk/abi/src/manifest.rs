@@ -513,9 +513,7 @@ impl Function {
         };
         let n = r.count(ITEMS_MAX)?;
         let outputs = (0..n)
-            .map(|_| {
-                Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)?, changelog: r.bool()? })
-            })
+            .map(|_| Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)?, changelog: r.bool()? }))
             .collect::<Result<_, DecodeError>>()?;
         let n = r.count(ITEMS_MAX)?;
         let config = (0..n).map(|_| ConfigField::decode(r)).collect::<Result<_, _>>()?;

@@ -240,10 +240,7 @@ impl<F: Keyed + 'static> KeyedTest<F> {
 
     /// Hands changes to the function, in batches, as [`Self::feed`] hands rows. Panics if the
     /// function does not read changes.
-    pub fn feed_changes<'r>(
-        &mut self,
-        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>,
-    ) -> Result<(), Error> {
+    pub fn feed_changes<'r>(&mut self, changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>) -> Result<(), Error> {
         self.input.feed_changes(&mut self.host, None, changes)
     }
 

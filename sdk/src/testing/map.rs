@@ -96,10 +96,7 @@ impl<F: Map + 'static> MapTest<F> {
 
     /// Hands changes to the function, in batches, as [`Self::feed`] hands rows. Panics if the
     /// function does not read changes.
-    pub fn feed_changes<'r>(
-        &mut self,
-        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>,
-    ) -> Result<(), Error> {
+    pub fn feed_changes<'r>(&mut self, changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>) -> Result<(), Error> {
         assert!(F::READS_CHANGES, "a function without READS_CHANGES is given no changelog");
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() {

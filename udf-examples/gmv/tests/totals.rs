@@ -28,23 +28,29 @@ fn feed(test: &mut KeyedTest<Totals>, rows: impl IntoIterator<Item = Row>) -> Re
 #[test]
 fn a_second_is_told_once_and_a_cancellation_takes_its_amount_back() -> Result<(), Error> {
     let mut test = totals()?;
-    feed(&mut test, [
-        order("toys", "placed", 500, "11T00:00:00.1"),
-        order("toys", "placed", 700, "11T00:00:00.2"),
-        order("toys", "paid", 700, "11T00:00:00.3"),
-        order("toys", "placed", 11, "11T00:00:01.5"),
-        order("toys", "cancelled", 500, "11T00:00:02.7"),
-    ])?;
+    feed(
+        &mut test,
+        [
+            order("toys", "placed", 500, "11T00:00:00.1"),
+            order("toys", "placed", 700, "11T00:00:00.2"),
+            order("toys", "paid", 700, "11T00:00:00.3"),
+            order("toys", "placed", 11, "11T00:00:01.5"),
+            order("toys", "cancelled", 500, "11T00:00:02.7"),
+        ],
+    )?;
     assert!(test.display("out").is_empty(), "no second is over");
     test.set_watermark(at("11T00:00:01"))?;
     assert_eq!(test.display("out"), ["+I 2025-11-11, toys, 2025-11-10T16:00:01Z, 2, 0, 1200"]);
     test.end_of_input()?;
-    assert_eq!(test.display("out")[1..], [
-        "-U 2025-11-11, toys, 2025-11-10T16:00:01Z, 2, 0, 1200",
-        "+U 2025-11-11, toys, 2025-11-10T16:00:02Z, 3, 0, 1211",
-        "-U 2025-11-11, toys, 2025-11-10T16:00:02Z, 3, 0, 1211",
-        "+U 2025-11-11, toys, 2025-11-10T16:00:03Z, 3, 1, 711",
-    ]);
+    assert_eq!(
+        test.display("out")[1..],
+        [
+            "-U 2025-11-11, toys, 2025-11-10T16:00:01Z, 2, 0, 1200",
+            "+U 2025-11-11, toys, 2025-11-10T16:00:02Z, 3, 0, 1211",
+            "-U 2025-11-11, toys, 2025-11-10T16:00:02Z, 3, 0, 1211",
+            "+U 2025-11-11, toys, 2025-11-10T16:00:03Z, 3, 1, 711",
+        ]
+    );
     Ok(())
 }
 
@@ -64,10 +70,10 @@ fn a_day_starts_from_nothing_and_the_former_one_stays() -> Result<(), Error> {
     let mut test = totals()?;
     feed(&mut test, [order("toys", "placed", 5, "11T23:59:59.9"), order("toys", "placed", 7, "12T00:00:00")])?;
     test.end_of_input()?;
-    assert_eq!(test.display("out"), [
-        "+I 2025-11-11, toys, 2025-11-11T16:00:00Z, 1, 0, 5",
-        "+I 2025-11-12, toys, 2025-11-11T16:00:01Z, 1, 0, 7",
-    ]);
+    assert_eq!(
+        test.display("out"),
+        ["+I 2025-11-11, toys, 2025-11-11T16:00:00Z, 1, 0, 5", "+I 2025-11-12, toys, 2025-11-11T16:00:01Z, 1, 0, 7",]
+    );
     Ok(())
 }
 

@@ -444,9 +444,13 @@ pub const SINK: Section = Section {
         .only(&["file"])
         .otherwise("`append`")
         .example("upsert"),
-        Key::new("key", Kind::Names, "With `mode: upsert`, and needed there: a column, or a list: what tells the rows of a view apart.")
-            .only(&["file"])
-            .example("[day, category]"),
+        Key::new(
+            "key",
+            Kind::Names,
+            "With `mode: upsert`, and needed there: a column, or a list: what tells the rows of a view apart.",
+        )
+        .only(&["file"])
+        .example("[day, category]"),
         Key::new("every", within!(Duration VIEW_EVERY), "With `mode: upsert`: the view is written at most this often.")
             .only(&["file"])
             .otherwise("`1s`")

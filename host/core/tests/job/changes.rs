@@ -2,7 +2,7 @@
 
 use crate::support::schema;
 use std::collections::BTreeMap;
-use wasmill_abi::manifest::{Function, FunctionKind, Manifest, Output};
+use wasmill_abi::manifest::{Function, FunctionKind, LateRows, Manifest, Output};
 use wasmill_core::job::{self, Overrides};
 use wasmill_core::plan::{OperatorKind, Plan, Route, Sink, SinkConnector};
 
@@ -14,11 +14,19 @@ fn function(name: &str, reads_changes: bool) -> Function {
         doc: String::new(),
         kind: FunctionKind::Map,
         input: columns.clone(),
+        right: None,
+        late: LateRows::Handled,
         outputs: vec![Output { name: "out".into(), schema: columns, changelog: true }],
         config: Vec::new(),
         metrics: Vec::new(),
         reads_changes,
     }
+}
+
+/// A keyed function whose late rows leave it.
+fn gate() -> Function {
+    let kind = FunctionKind::Keyed { key: schema("shop: string"), slots: Vec::new() };
+    Function { kind, late: LateRows::Leave, ..function("gate", true) }
 }
 
 fn run(functions: &str, sink: &str) -> Result<Plan, String> {
@@ -40,7 +48,7 @@ sinks:
         name: "m".into(),
         version: "1.0.0".into(),
         sdk: String::new(),
-        functions: vec![function("totals", false), function("again", true)],
+        functions: vec![function("totals", false), function("again", true), gate()],
     };
     let Some(spec) = spec.filter(|_| problems.is_empty()) else { return Err(problems.render("job.yaml")) };
     let manifests = BTreeMap::from([("m".to_owned(), module)]);
@@ -111,7 +119,10 @@ sinks:
 fn a_view_reads_by_its_key() {
     let view = "connector: file, mode: upsert, path: out, format: csv, input: totals, every: 5s, key";
     let plan = run("", &format!("{view}: [total, shop]")).expect("the job is right");
-    assert_eq!((sink(&plan).key.as_slice(), sink(&plan).schema.to_string().as_str()), (&[1, 0][..], "shop: string, total: int64"));
+    assert_eq!(
+        (sink(&plan).key.as_slice(), sink(&plan).schema.to_string().as_str()),
+        (&[1, 0][..], "shop: string, total: int64")
+    );
     assert!(matches!(&sink(&plan).connector, SinkConnector::View { every, .. } if every.as_secs() == 5));
     let operator = plan.operators.last().expect("the sink comes last");
     assert_eq!((operator.inputs[0].route.clone(), operator.parallelism), (Route::ByKey { columns: vec![1, 0] }, 4));
@@ -128,4 +139,23 @@ fn what_does_not_go_together_is_told() {
     refused("", "connector: stdout, mode: upsert, key: shop, input: totals", &["`mode`", "writes no files"]);
     refused("", "connector: file, path: out, format: csv, key: shop, input: totals", &["`key`", "`mode: upsert`"]);
     refused("", &format!("{view}, key: shop, parallelism: 200"), &["view `out` has parallelism 200", "128 key groups"]);
+}
+
+#[test]
+fn late_rows_of_a_changelog_are_one() {
+    let gates = "  a: { module: m, function: gate, input: totals, key: shop }
+  b: { module: m, function: gate, input: a.late, key: shop }
+  c: { module: m, function: gate, input: sales, key: shop }";
+    let late = |input: &str| format!("connector: file, path: o, format: csv, input: {input}");
+    for input in ["a.late", "b.late"] {
+        let plan = run(gates, &late(input)).expect("the job is in order");
+        assert!(sink(&plan).writes_op, "{input}");
+    }
+    let plan = run(gates, &late("c.late")).expect("the job is in order");
+    assert!(!sink(&plan).writes_op, "sales are only appended");
+    refused(
+        &format!("{gates}\n  d: {{ module: m, function: totals, input: b.late }}"),
+        &late("d"),
+        &["`b.late` is a changelog", "READS_CHANGES"],
+    );
 }

@@ -47,10 +47,10 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
+use views::Views;
 use wasmill_core::epoch::Epochs;
 use wasmill_core::life::Life;
 use wasmill_core::plan::{OperatorKind, Plan};
-use views::Views;
 use watermarks::Watermarks;
 
 /// A request to stop, which may be made from any thread.

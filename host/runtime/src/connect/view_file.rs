@@ -69,10 +69,15 @@ mod tests {
         let mut seen = String::new();
         reader.read_to_string(&mut seen).expect("it is readable");
         assert_eq!((seen.as_str(), read().as_str()), ("a\n1\n", "a\n2\n3\n"));
-        let failed = replace(dir.path(), "view.csv", |e| e, |write| {
-            write(b"a\nhalf")?;
-            Err(SinkError::BrokenPipe)
-        });
+        let failed = replace(
+            dir.path(),
+            "view.csv",
+            |e| e,
+            |write| {
+                write(b"a\nhalf")?;
+                Err(SinkError::BrokenPipe)
+            },
+        );
         assert!(matches!(failed, Err(SinkError::BrokenPipe)));
         assert_eq!(read(), "a\n2\n3\n");
     }

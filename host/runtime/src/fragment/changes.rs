@@ -64,7 +64,7 @@ impl OpColumn {
     fn refuse(&self, batch: &Batch, row: usize, sign: &str, dead: &mut DeadLetters) {
         let name = &self.schema.fields[self.column].name;
         let message = format!("column {name:?} holds {sign:?}, which is no operation; there are +I, -U, +U and -D");
-        let reason = Reason { kind: "format", code: None, message };
+        let reason = Reason { kind: "format", code: None, message, backtrace: Vec::new() };
         let row = RowOf {
             schema: &self.schema,
             columns: batch.columns.slice(row, 1),

@@ -57,7 +57,13 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
 }
 
 /// Whether a format has a form for each column.
-pub(super) fn flat_enough(what: &str, format: Format, schema: &Schema, span: Span, problems: &mut Problems) -> Option<()> {
+pub(super) fn flat_enough(
+    what: &str,
+    format: Format,
+    schema: &Schema,
+    span: Span,
+    problems: &mut Problems,
+) -> Option<()> {
     let Some(nested) = schema.fields.iter().find(|f| format == Format::Csv && f.ty.is_nested()) else {
         return Some(());
     };
