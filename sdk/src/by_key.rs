@@ -6,7 +6,7 @@ use wasmill_abi::effects::TimerFamily;
 use wasmill_abi::frame::{Frame, NO_WATERMARK, Tag};
 
 use crate::effects::{Effects, Push};
-use crate::map::event_times;
+use crate::map::{Ops, event_times};
 use crate::state::Stored;
 use crate::{Error, Fault, KeyedContext, LateRows, Outputs, Row, Slots, Timer, Timestamp};
 
@@ -16,14 +16,16 @@ pub(crate) struct ByKey<S: Slots, O: Outputs> {
     effects: Effects<O>,
     ctx: KeyedContext,
     late: LateRows,
+    reads_changes: bool,
     /// Some slot has a time to live.
     expires: bool,
 }
 
 impl<S: Slots, O: Outputs> ByKey<S, O> {
-    pub fn new(metrics: usize, late: LateRows) -> Self {
+    pub fn new(metrics: usize, late: LateRows, reads_changes: bool) -> Self {
         let expires = S::slots().iter().any(|slot| slot.ttl.is_some());
-        Self { state: S::create(), effects: Effects::new(late), ctx: KeyedContext::new(metrics), late, expires }
+        let (effects, ctx) = (Effects::new(late), KeyedContext::new(metrics));
+        Self { state: S::create(), effects, ctx, late, reads_changes, expires }
     }
 
     /// Handles one frame: `handle` puts what it brings through the function.
@@ -64,6 +66,7 @@ impl<S: Slots, O: Outputs> ByKey<S, O> {
         let key_block = frame.keys(&K::schema()).map_err(Error::incompatible)?;
         let keys = K::columns(&key_block).map_err(Error::incompatible)?;
         let times = event_times(frame)?;
+        let ops = Ops::of(frame, self.reads_changes)?;
         let late_until = match self.late {
             LateRows::BehindWatermark => frame.header.watermark,
             LateRows::Handled | LateRows::Chosen => NO_WATERMARK,
@@ -76,6 +79,7 @@ impl<S: Slots, O: Outputs> ByKey<S, O> {
                 self.effects.late(row as u32);
                 continue;
             }
+            self.ctx.set_op(ops.get(row));
             self.enter(row as u32, key, time);
             if self.expires {
                 crate::ttl::enter(frame.header.watermark, time, frame.header.now);

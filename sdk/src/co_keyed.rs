@@ -141,6 +141,9 @@ pub trait CoKeyed: Sized {
     /// What becomes of rows that come too late. The outputs for them are `late_left` and
     /// `late_right`.
     const LATE: LateRows = LateRows::Handled;
+    /// Whether it understands changelogs, on either input: then [`Context::op`](crate::Context::op)
+    /// says what each row does. A job that gives a changelog to a function that does not is refused.
+    const READS_CHANGES: bool = false;
 
     /// Called once, before the first row. An error stops the job.
     fn open(config: Self::Config, ctx: &mut OpenContext) -> Result<Self, Error>;
@@ -187,7 +190,7 @@ pub(crate) struct CoKeyedRunner<F: CoKeyed> {
 
 impl<F: CoKeyed> CoKeyedRunner<F> {
     pub(crate) fn new(function: F) -> Self {
-        Self { function, by_key: ByKey::new(F::METRICS.len(), F::LATE) }
+        Self { function, by_key: ByKey::new(F::METRICS.len(), F::LATE, F::READS_CHANGES) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use wasmill_abi::Op;
 use wasmill_abi::effects::{TimerChange, TimerFamily};
 use wasmill_abi::frame::{Header, NO_WATERMARK};
 use wasmill_abi::manifest::MetricKind;
@@ -121,6 +122,7 @@ pub struct Context {
     now: i64,
     watermark: i64,
     event_time: Option<i64>,
+    op: Op,
     seed: u64,
     row: u32,
     draws: u32,
@@ -130,7 +132,7 @@ pub struct Context {
 impl Context {
     pub(crate) fn new(metrics: usize) -> Self {
         let reports = Reports::new(metrics);
-        Self { now: 0, watermark: NO_WATERMARK, event_time: None, seed: 0, row: 0, draws: 0, reports }
+        Self { now: 0, watermark: NO_WATERMARK, event_time: None, op: Op::Insert, seed: 0, row: 0, draws: 0, reports }
     }
 
     /// Starts a batch.
@@ -138,6 +140,7 @@ impl Context {
         self.now = header.now;
         self.watermark = header.watermark;
         self.seed = header.seed;
+        self.op = Op::Insert;
         self.reports.clear();
     }
 
@@ -147,6 +150,17 @@ impl Context {
         self.row = row;
         self.draws = 0;
         self.event_time = event_time;
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_op(&mut self, op: Op) {
+        self.op = op;
+    }
+
+    /// What the row does. Functions with `READS_CHANGES` must ask; all rows of a stream that is no
+    /// changelog are inserts. See [`Changes`](crate::Changes) for an example.
+    pub fn op(&self) -> Op {
+        self.op
     }
 
     /// The time, which stands still during a batch and is the same when a batch is replayed.

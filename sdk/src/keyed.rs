@@ -105,6 +105,9 @@ pub trait Keyed: Sized {
     const METRICS: &'static [MetricDef] = &[];
     /// What becomes of rows that come too late; they are rows like all others unless you say more.
     const LATE: LateRows = LateRows::Handled;
+    /// Whether it understands changelogs: then [`Context::op`](crate::Context::op) says what each row does. A job that
+    /// gives a changelog to a function that does not is refused.
+    const READS_CHANGES: bool = false;
 
     /// Called once, before the first row. An error stops the job.
     fn open(config: Self::Config, ctx: &mut OpenContext) -> Result<Self, Error>;
@@ -141,7 +144,7 @@ pub(crate) struct KeyedRunner<F: Keyed> {
 
 impl<F: Keyed> KeyedRunner<F> {
     pub(crate) fn new(function: F) -> Self {
-        Self { function, by_key: ByKey::new(F::METRICS.len(), F::LATE) }
+        Self { function, by_key: ByKey::new(F::METRICS.len(), F::LATE, F::READS_CHANGES) }
     }
 }
 

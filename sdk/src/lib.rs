@@ -80,6 +80,7 @@ extern crate self as wasmill_sdk;
 
 mod by_key;
 mod cell;
+mod changes;
 mod co_keyed;
 mod columns;
 mod config;
@@ -115,6 +116,7 @@ mod value;
 #[doc(hidden)]
 pub mod guest;
 
+pub use changes::Changes;
 pub use co_keyed::CoKeyed;
 pub use config::{Config, Setting, Settings};
 pub use context::{Context, KeyedContext, OpenContext};
@@ -134,6 +136,7 @@ pub use row::{Row, RowOf};
 pub use state::Slots;
 pub use time::{ParseTimestampError, Timestamp};
 pub use value::Value;
+pub use wasmill_abi::Op;
 pub use wasmill_abi::effects::TimerFamily;
 pub use wasmill_abi::manifest::ConfigValue;
 pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
@@ -149,9 +152,9 @@ pub use wasmill_sdk_macros::{Config, Outputs, Row, Slots};
 /// ```
 pub mod prelude {
     pub use crate::{
-        CoKeyed, Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed, KeyedContext,
-        LateRows, ListState, Map, MapState, MaxState, MetricDef, MinState, OpenContext, OrError, Outputs, Row, RowOf,
-        Slots, Timer, TimerFamily, Timestamp, Value,
+        Changes, CoKeyed, Config, Context, Counter, CounterState, Date, Decimal, Emit, Error, Gauge, Keyed,
+        KeyedContext, LateRows, ListState, Map, MapState, MaxState, MetricDef, MinState, Op, OpenContext, OrError,
+        Outputs, Row, RowOf, Slots, Timer, TimerFamily, Timestamp, Value,
     };
     pub use crate::{debug, error, info, trace, warn};
     pub use std::time::Duration;

@@ -4,7 +4,7 @@ use wasmill_abi::frame::{Frame, Kind, Tag};
 
 use crate::effects::{Effects, Push};
 use crate::module::Instance;
-use crate::{Config, Context, Error, LateRows, MetricDef, OpenContext, Outputs, Row, RowOf};
+use crate::{Config, Context, Error, LateRows, MetricDef, Op, OpenContext, Outputs, Row, RowOf};
 
 /// A function that handles rows one by one; each may become any number of rows.
 ///
@@ -51,6 +51,9 @@ pub trait Map: Sized {
     type Out: Outputs;
     /// The metrics that it reports.
     const METRICS: &'static [MetricDef] = &[];
+    /// Whether it understands changelogs: then [`Context::op`] says what each row does. A job that
+    /// gives a changelog to a function that does not is refused.
+    const READS_CHANGES: bool = false;
 
     /// Called once, before the first row. An error stops the job.
     fn open(config: Self::Config, ctx: &mut OpenContext) -> Result<Self, Error>;
@@ -82,7 +85,9 @@ impl<F: Map> Instance for MapRunner<F> {
         let block = frame.columns(&F::In::schema()).map_err(Error::incompatible)?;
         let columns = F::In::columns(&block).map_err(Error::incompatible)?;
         let times = event_times(&frame)?;
+        let ops = Ops::of(&frame, F::READS_CHANGES)?;
         for row in 0..frame.header.rows {
+            self.ctx.set_op(ops.get(row as usize));
             self.ctx.enter(row, times.map(|t| i64::from_le_bytes(t[row as usize])));
             let values = F::In::read(&columns, row as usize);
             match self.function.map(values, &mut self.effects.outputs, &mut self.ctx) {
@@ -95,6 +100,27 @@ impl<F: Map> Instance for MapRunner<F> {
             reports.write(writer);
             Ok(())
         })
+    }
+}
+
+/// The operation of each row of a changelog; all rows of other streams are inserts.
+pub(crate) struct Ops<'a>(&'a [[u8; 1]]);
+
+impl<'a> Ops<'a> {
+    pub fn of(frame: &Frame<'a>, reads_changes: bool) -> Result<Self, Error> {
+        if !reads_changes || frame.section(Tag::Op, 0).map_err(Error::incompatible)?.is_none() {
+            return Ok(Self(&[]));
+        }
+        let ops = frame.array::<1>(Tag::Op, frame.header.rows).map_err(Error::incompatible)?;
+        match ops.iter().find(|op| Op::from_code(op[0]).is_none()) {
+            Some(op) => Err(Error::incompatible(format_args!("the frame has a row with operation {}", op[0]))),
+            None => Ok(Self(ops)),
+        }
+    }
+
+    #[inline(always)]
+    pub fn get(&self, row: usize) -> Op {
+        self.0.get(row).and_then(|op| Op::from_code(op[0])).unwrap_or_default()
     }
 }
 

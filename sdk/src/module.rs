@@ -101,6 +101,7 @@ pub fn map_def<F: Map + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
         late: LateRows::Handled.declared(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
+        reads_changes: F::READS_CHANGES,
     };
     FunctionDef { function, open: |opened| Ok(Box::new(open_map::<F>(opened)?)) }
 }
@@ -117,6 +118,7 @@ pub fn keyed_def<F: Keyed + 'static>(name: &str, doc: &[&str]) -> FunctionDef {
         late: F::LATE.declared(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
+        reads_changes: F::READS_CHANGES,
     };
     FunctionDef { function, open: |opened| Ok(Box::new(open_keyed::<F>(opened)?)) }
 }
@@ -133,6 +135,7 @@ pub fn co_keyed_def<F: CoKeyed + 'static>(name: &str, doc: &[&str]) -> FunctionD
         late: F::LATE.declared(),
         config: F::Config::fields(),
         metrics: F::METRICS.iter().map(|m| m.metric()).collect(),
+        reads_changes: F::READS_CHANGES,
     };
     FunctionDef { function, open: |opened| Ok(Box::new(open_co_keyed::<F>(opened)?)) }
 }

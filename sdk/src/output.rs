@@ -58,6 +58,21 @@ impl<R: Row> Emit<R> {
         self.rows += 1;
     }
 
+    /// All rows, those of the current input row too.
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Writes what is kept as output `id`, with the code of each row's operation, and drops it.
+    pub(crate) fn write_changes(&mut self, id: u16, ops: Option<&[u8]>, effects: &mut EffectsWriter) {
+        if self.rows == 0 {
+            return;
+        }
+        let origins = (!self.in_step).then_some(self.origins.as_slice());
+        effects.changes(id, self.rows, origins, ops, self.buffers, |block| self.builders.write(self.rows, block));
+        Port::clear(self);
+    }
+
     /// Keeps the rows of an input row of which there are any.
     #[inline(always)]
     fn keep(&mut self, origin: u32) {
@@ -84,6 +99,8 @@ impl<R: Row> Emit<R> {
 /// What [`Outputs`] asks of each of its fields.
 #[doc(hidden)]
 pub trait Port {
+    /// Whether every row says what it does.
+    const CHANGELOG: bool = false;
     fn create() -> Self;
     fn schema() -> Schema;
     /// Keeps the rows of an input row; returns the bytes that wait.
@@ -132,17 +149,12 @@ impl<R: Row> Port for Emit<R> {
     }
 
     fn write(&mut self, id: u16, effects: &mut EffectsWriter) {
-        if self.rows == 0 {
-            return;
-        }
-        let origins = (!self.in_step).then_some(self.origins.as_slice());
-        effects.rows(id, self.rows, origins, self.buffers, |block| self.builders.write(self.rows, block));
-        Port::clear(self);
+        self.write_changes(id, None, effects);
     }
 }
 
-/// The outputs of a function: an [`Emit`], whose name is `out`, or a struct of several of them with
-/// `#[derive(Outputs)]`, where each is named like its field.
+/// The outputs of a function: an [`Emit`] or [`Changes`](crate::Changes), whose name is `out`, or a
+/// struct of several of them with `#[derive(Outputs)]`, where each is named like its field.
 ///
 /// ```
 /// use wasmill_sdk::prelude::*;
@@ -180,7 +192,7 @@ impl<R: Row> Port for Emit<R> {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of outputs",
-    note = "use Emit<YourRow>, or a struct of Emit fields with #[derive(Outputs)]"
+    note = "use Emit<YourRow> or Changes<YourRow>, or a struct of these with #[derive(Outputs)]"
 )]
 pub trait Outputs {
     /// The names and schemas, in the order of their ids.
@@ -199,7 +211,7 @@ pub trait Outputs {
 
 impl<R: Row> Outputs for Emit<R> {
     fn outputs() -> Vec<Output> {
-        vec![Output { name: "out".to_owned(), schema: R::schema() }]
+        vec![Output { name: "out".to_owned(), schema: R::schema(), changelog: false }]
     }
 
     fn create() -> Self {

@@ -50,15 +50,17 @@ fn function_text(out: &mut String, function: &Function, palette: &Palette) {
     if !function.doc.is_empty() {
         let _ = writeln!(out, "  {}", lines(&wrapped(function.doc.split_whitespace(), " ", 2)));
     }
+    let changes = if function.reads_changes { "  (may be a changelog)" } else { "" };
     match &function.right {
-        None => line(out, "input", &columns(&function.input)),
+        None => line(out, "input", &format!("{}{changes}", columns(&function.input))),
         Some(right) => {
-            line(out, "input", &format!("left  {}", columns(&function.input)));
-            line(out, "input", &format!("right  {}", columns(right)));
+            line(out, "input", &format!("left  {}{changes}", columns(&function.input)));
+            line(out, "input", &format!("right  {}{changes}", columns(right)));
         }
     }
     for output in &function.outputs {
-        line(out, "output", &format!("{}  {}", output.name, columns(&output.schema)));
+        let changelog = if output.changelog { "  (a changelog)" } else { "" };
+        line(out, "output", &format!("{}  {}{changelog}", output.name, columns(&output.schema)));
     }
     for output in function.late_outputs() {
         line(out, "output", &format!("{output}  the rows of the stream that came too late"));
@@ -184,7 +186,10 @@ fn json(report: &ModuleReport, path: &Path) -> Value {
 }
 
 fn function_json(function: &Function) -> Value {
-    let outputs = function.outputs.iter().map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema) }));
+    let outputs = function
+        .outputs
+        .iter()
+        .map(|o| json!({ "name": o.name, "columns": columns_json(&o.schema), "changelog": o.changelog }));
     let slots = function.slots().iter().map(slot_json);
     let settings = function.config.iter().map(|c| {
         let default = c.default.as_ref().map(value_json);
@@ -199,6 +204,7 @@ fn function_json(function: &Function) -> Value {
         "input": columns_json(&function.input),
         "right": function.right.as_ref().map(columns_json),
         "late_outputs": function.late_outputs(),
+        "reads_changes": function.reads_changes,
         "outputs": outputs.collect::<Vec<_>>(),
         "state": slots.collect::<Vec<_>>(),
         "settings": settings.collect::<Vec<_>>(),

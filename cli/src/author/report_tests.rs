@@ -25,11 +25,12 @@ fn keyed() -> Function {
         doc: "Totals per hour.".into(),
         kind: FunctionKind::Keyed { key: key.clone(), slots: vec![slot] },
         input: Schema::new(vec![Field::new("origin", Type::Utf8, false), Field::new("delay", Type::I32, true)]),
-        outputs: vec![Output { name: "out".into(), schema: key }],
+        outputs: vec![Output { name: "out".into(), schema: key, changelog: false }],
         config: vec![setting("top", Type::I64, Some(ConfigValue::Int(3))), setting("region", Type::Utf8, None)],
         right: None,
         late: LateRows::Handled,
         metrics: vec![Metric { name: "late".into(), kind: MetricKind::Counter }],
+        reads_changes: false,
     }
 }
 

@@ -230,12 +230,20 @@ fn sink(sink: &Sink, view: &mut OperatorView) {
     view.role = Role::Sink;
     let (what, guarantee) = match &sink.connector {
         SinkConnector::File { path, .. } => (format!("file {}", path.display()), Guarantee::ExactlyOnce),
+        SinkConnector::View { path, .. } => {
+            (format!("view {}, the newest row of each key", path.display()), Guarantee::ExactlyOnce)
+        }
         SinkConnector::Stdout => ("stdout".to_owned(), Guarantee::AtLeastOnce),
         SinkConnector::Blackhole { .. } => ("blackhole".to_owned(), Guarantee::Dropped),
     };
     (view.what, view.guarantee) = (what, Some(guarantee));
     if !matches!(sink.connector, SinkConnector::Blackhole { .. }) {
         view.details.push(("format", format!("{:?}", sink.format).to_lowercase()));
+    }
+    let names = sink.key.iter().map(|&column| sink.schema.fields[column].name.as_str());
+    if let SinkConnector::View { every, .. } = sink.connector {
+        view.details.push(("key", names.collect::<Vec<_>>().join(", ")));
+        view.details.push(("written", format!("at most every {}", format_duration(every))));
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Operator {
 pub struct Output {
     pub name: String,
     pub schema: Schema,
+    /// Whether rows say what they do; otherwise they are only appended.
+    pub changelog: bool,
 }
 
 /// An edge of the graph, seen from its end.
@@ -103,7 +105,10 @@ pub enum OperatorKind {
 pub struct Source {
     pub connector: SourceConnector,
     pub format: Format,
+    /// The columns that are read; the operation is none of the operator's output.
     pub schema: Schema,
+    /// For changelogs: the column that says what a row does, a non-null string.
+    pub op: Option<usize>,
     pub event_time: Option<EventTime>,
     /// At most this many rows per second and subtask; `None` for no bound.
     pub rate: Option<u32>,
@@ -214,13 +219,22 @@ pub enum OnError {
 pub struct Sink {
     pub connector: SinkConnector,
     pub format: Format,
+    /// The columns as they are written: in a changelog, the first is the operation.
     pub schema: Schema,
+    /// Whether the first column that is written is the operation, which is no column of the input.
+    pub writes_op: bool,
+    /// For views: the key's columns in the input, and their types.
+    pub key: Vec<usize>,
+    pub key_types: Vec<Type>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SinkConnector {
     /// Exactly once: a directory with `part-SUBTASK-NUMBER.EXTENSION` files.
     File { path: PathBuf, roll_bytes: u64, roll_age: Duration },
+    /// A directory with one file, `view.EXTENSION`: the newest row of each key, as of one epoch. It
+    /// is replaced as a whole, at most once in `every`.
+    View { path: PathBuf, every: Duration },
     /// At least once.
     Stdout,
     /// Drops every row. With a format, rows are encoded first: for measurements.

@@ -11,6 +11,8 @@ pub struct Batch {
     pub event_time: Option<ScalarBuffer<i64>>,
     /// Where each row came from.
     pub positions: ScalarBuffer<u64>,
+    /// What each row does, as codes of [`wasmill_abi::Op`]; `None` when the stream only appends.
+    pub ops: Option<ScalarBuffer<u8>>,
 }
 
 impl Batch {
@@ -24,6 +26,7 @@ impl Batch {
             columns: self.columns.slice(start, len),
             event_time: self.event_time.as_ref().map(|times| times.slice(start, len)),
             positions: self.positions.slice(start, len),
+            ops: self.ops.as_ref().map(|ops| ops.slice(start, len)),
         }
     }
 }

@@ -193,7 +193,6 @@ impl KeySink for Partition<'_> {
 }
 
 /// These rows of a batch, in this order.
-/// These rows of a batch.
 pub fn pick(batch: &Batch, rows: &[u32]) -> Batch {
     let indices = UInt32Array::from(rows.to_vec());
     let columns = take_record_batch(&batch.columns, &indices).expect("indices come from this batch");
@@ -202,6 +201,7 @@ pub fn pick(batch: &Batch, rows: &[u32]) -> Batch {
         columns,
         event_time: batch.event_time.as_ref().map(at),
         positions: rows.iter().map(|&r| batch.positions[r as usize]).collect(),
+        ops: batch.ops.as_ref().map(|ops| rows.iter().map(|&r| ops[r as usize]).collect()),
     }
 }
 
@@ -214,7 +214,8 @@ mod tests {
     fn batch(rows: i64) -> Batch {
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
         let columns = RecordBatch::try_from_iter([("n", values)]).expect("one column of one length");
-        Batch { columns, event_time: Some((0..rows).collect()), positions: (0..rows as u64).collect() }
+        let ops = Some((0..rows).map(|n| (n % 4) as u8).collect());
+        Batch { columns, event_time: Some((0..rows).collect()), positions: (0..rows as u64).collect(), ops }
     }
 
     fn received(receiver: &Receiver<Message>) -> Vec<Batch> {
@@ -249,6 +250,12 @@ mod tests {
             assert_eq!(first.positions, second.positions, "the same keys went elsewhere");
             assert!(first.positions.is_sorted());
             assert_eq!(first.event_time.as_ref().map(|t| t.len()), Some(first.rows()));
+            let ops: Vec<u8> = first.positions.iter().map(|p| (p % 4) as u8).collect();
+            assert_eq!(
+                first.ops.as_ref().map(|ops| ops.to_vec()),
+                Some(ops),
+                "rows came with the operations of others"
+            );
             seen += first.rows();
         }
         assert_eq!(seen, 1000);

@@ -28,7 +28,7 @@ fn function() -> Function {
         slot("d", SlotKind::Sum),
     ];
     let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
-    let output = |name: &str, schema| Output { name: name.to_owned(), schema };
+    let output = |name: &str, schema| Output { name: name.to_owned(), schema, changelog: false };
     Function {
         name: "hostile".to_owned(),
         doc: String::new(),
@@ -39,6 +39,7 @@ fn function() -> Function {
         right: None,
         late: LateRows::Leave,
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
+        reads_changes: false,
     }
 }
 

@@ -44,7 +44,7 @@ fn open(name: &str, limits: &Limits) -> Instance {
 fn batch(name: &str, columns: Vec<ArrayRef>) -> Batch {
     let columns = RecordBatch::try_new(to_arrow(&function(name).input), columns).expect("the columns fit");
     let positions = vec![0; columns.num_rows()].into();
-    Batch { columns, event_time: None, positions }
+    Batch { columns, event_time: None, positions, ops: None }
 }
 
 fn call(

@@ -10,7 +10,7 @@
 //!
 //! | kind | id | a | b | payload |
 //! |---|---|---|---|---|
-//! | 1 rows | output | rows | 1: row i comes from input row i | `u32` input row per row (absent when b is 1), padded to 8; a block of the output's schema |
+//! | 1 rows | output | rows | bit 0: row i comes from input row i; bit 1: a changelog | `u32` input row per row (absent with bit 0), padded to 8; `u8` [`Op`](crate::Op) per row (only with bit 1), padded to 8; a block of the output's schema |
 //! | 2 state | slot | entries | 0 | `u32` key per entry, padded to 8; a block of one nullable bytes column: null deletes |
 //! | 3 timers | 0 | entries | 0 | `i64` microseconds, `u32` key padded to 8, `u8` flags: bit 0 processing time, bit 1 delete |
 //! | 4 reject | 0 | input row | code | UTF-8 message |
@@ -27,7 +27,7 @@
 
 use crate::block::{Block, BlockWriter, Column};
 use crate::wire::pad8;
-use crate::{DecodeError, Field, Schema, Type};
+use crate::{DecodeError, Field, Op, Schema, Type};
 
 /// The first four bytes of a chunk.
 pub const MAGIC: [u8; 4] = *b"WME1";
@@ -39,6 +39,10 @@ pub const HEADER_BYTES: usize = 16;
 pub const RECORD_BYTES: usize = 16;
 /// Set in the kind of a record that a host may skip.
 pub const OPTIONAL: u16 = 1 << 15;
+
+/// Flags of a record of rows: row i comes from input row i; every row has an operation.
+const IN_STEP: u32 = 1;
+const CHANGES: u32 = 2;
 
 const ROWS: u16 = 1;
 const STATE: u16 = 2;
@@ -148,9 +152,29 @@ impl EffectsWriter {
         buffers: usize,
         fill: impl FnOnce(&mut BlockWriter<'_>),
     ) {
-        self.record(ROWS, output, rows as u32, u32::from(origins.is_none()), |out| {
+        self.changes(output, rows, origins, None, buffers, fill);
+    }
+
+    /// Rows for an output that is a changelog: as [`Self::rows`], with the code of each row's
+    /// [`Op`](crate::Op); `None` for outputs that are none.
+    pub fn changes(
+        &mut self,
+        output: u16,
+        rows: usize,
+        origins: Option<&[u32]>,
+        ops: Option<&[u8]>,
+        buffers: usize,
+        fill: impl FnOnce(&mut BlockWriter<'_>),
+    ) {
+        let in_step = if origins.is_none() { IN_STEP } else { 0 };
+        let changes = if ops.is_some() { CHANGES } else { 0 };
+        self.record(ROWS, output, rows as u32, in_step | changes, |out| {
             if let Some(origins) = origins {
                 put_u32s(out, origins.iter().copied());
+            }
+            if let Some(ops) = ops {
+                out.extend_from_slice(ops);
+                out.resize(pad8(out.len()), 0);
             }
             fill(&mut BlockWriter::new(out, rows, buffers));
         });
@@ -254,6 +278,8 @@ pub enum Effect<'a> {
         output: u16,
         /// The input row of each row; `None` when row i comes from input row i.
         origins: Option<&'a [[u8; 4]]>,
+        /// The code of each row's [`Op`]; `None` when the record has none.
+        ops: Option<&'a [u8]>,
         block: Block<'a>,
     },
     /// Entry i is for key `keys[i]`; a missing value deletes.
@@ -350,20 +376,29 @@ impl<'a> Record<'a> {
             .get(usize::from(self.id))
             .ok_or_else(|| error(format!("output {} of {}", self.id, bounds.outputs.len())))?;
         let rows = self.a as usize;
-        let (origins, rest) = match self.b {
+        if self.b & !(IN_STEP | CHANGES) != 0 {
+            return Err(error(format!("unknown flags {} for rows", self.b)));
+        }
+        let (origins, rest) = match self.b & IN_STEP {
             0 => {
                 let (origins, rest) = take_u32s(self.payload, rows, bounds.rows, "input row")?;
                 (Some(origins), rest)
             }
-            1 if self.a <= bounds.rows => (None, self.payload),
-            1 => return Err(error(format!("{rows} rows for {} input rows", bounds.rows))),
-            other => return Err(error(format!("unknown flags {other} for rows"))),
+            _ if self.a <= bounds.rows => (None, self.payload),
+            _ => return Err(error(format!("{rows} rows for {} input rows", bounds.rows))),
+        };
+        let (ops, rest) = match self.b & CHANGES {
+            0 => (None, rest),
+            _ => {
+                let (ops, rest) = take_ops(rest, rows)?;
+                (Some(ops), rest)
+            }
         };
         let block = Block::read(schema, rest, bounds.rows_max)?;
         if block.rows != rows {
             return Err(error(format!("a record of {rows} rows holds a block of {}", block.rows)));
         }
-        Ok(Effect::Rows { output: self.id, origins, block })
+        Ok(Effect::Rows { output: self.id, origins, ops, block })
     }
 
     fn state(&self, bounds: &Bounds<'_>) -> Result<Effect<'a>, DecodeError> {
@@ -459,4 +494,14 @@ fn take_u32s<'a>(bytes: &'a [u8], n: usize, limit: u32, what: &str) -> Result<(&
         return Err(error(format!("{what} {max} of {limit}")));
     }
     Ok((values, rest))
+}
+
+/// Takes `n` padded operations.
+fn take_ops(bytes: &[u8], n: usize) -> Result<(&[u8], &[u8]), DecodeError> {
+    let (padded, rest) = bytes.split_at_checked(pad8(n)).ok_or_else(|| error(format!("{n} operations are cut off")))?;
+    let ops = &padded[..n];
+    match ops.iter().find(|&&code| Op::from_code(code).is_none()) {
+        Some(code) => Err(error(format!("unknown operation {code}"))),
+        None => Ok((ops, rest)),
+    }
 }

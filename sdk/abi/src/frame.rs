@@ -52,6 +52,8 @@ pub enum Tag {
     TimerKey = 7,
     /// `u8` per timer: its [`crate::effects::TimerFamily`].
     TimerFamily = 8,
+    /// `u8` per row of a changelog: its [`crate::Op`]. Without it, every row is an insert.
+    Op = 9,
 }
 
 /// The fixed part of a frame.

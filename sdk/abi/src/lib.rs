@@ -17,11 +17,13 @@ pub mod frame;
 pub mod hash;
 pub mod key;
 pub mod manifest;
+pub mod op;
 pub mod open;
 pub mod schema;
 pub mod shape;
 pub mod wire;
 
+pub use op::Op;
 pub use schema::{Field, Schema, Type};
 pub use shape::Shape;
 

@@ -44,6 +44,8 @@ pub struct Function {
     pub late: LateRows,
     pub config: Vec<ConfigField>,
     pub metrics: Vec<Metric>,
+    /// Whether it understands changelogs; one that does not is given rows that are only appended.
+    pub reads_changes: bool,
 }
 
 /// What becomes of rows that come too late.
@@ -104,6 +106,8 @@ impl Function {
 pub struct Output {
     pub name: String,
     pub schema: Schema,
+    /// Whether every row says what it does ([`crate::Op`]); otherwise rows are only appended.
+    pub changelog: bool,
 }
 
 /// A typed piece of state per key.
@@ -467,6 +471,7 @@ impl Function {
         for o in &self.outputs {
             w.str(&o.name);
             o.schema.encode(w);
+            w.u8(u8::from(o.changelog));
         }
         w.u32(self.config.len() as u32);
         for c in &self.config {
@@ -484,6 +489,7 @@ impl Function {
             w.str(&m.name);
             w.u8(m.kind as u8);
         }
+        w.u8(u8::from(self.reads_changes));
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -507,13 +513,14 @@ impl Function {
         };
         let n = r.count(ITEMS_MAX)?;
         let outputs = (0..n)
-            .map(|_| Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)? }))
+            .map(|_| Ok(Output { name: r.str()?.to_owned(), schema: Schema::decode(r)?, changelog: r.bool()? }))
             .collect::<Result<_, DecodeError>>()?;
         let n = r.count(ITEMS_MAX)?;
         let config = (0..n).map(|_| ConfigField::decode(r)).collect::<Result<_, _>>()?;
         let n = r.count(ITEMS_MAX)?;
         let metrics = (0..n).map(|_| Metric::decode(r)).collect::<Result<_, _>>()?;
-        Ok(Self { name, doc, kind, input, right, outputs, late, config, metrics })
+        let reads_changes = r.bool()?;
+        Ok(Self { name, doc, kind, input, right, outputs, late, config, metrics, reads_changes })
     }
 }
 

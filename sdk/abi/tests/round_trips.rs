@@ -11,7 +11,7 @@ use wasmill_abi::manifest::{
 };
 use wasmill_abi::open::OpenContext;
 use wasmill_abi::wire::{get_varint, put_varint};
-use wasmill_abi::{Field, Schema, Shape, Type};
+use wasmill_abi::{Field, Op, Schema, Shape, Type};
 
 /// A column's buffers, made by hand from the layout in the documentation of `block`.
 #[derive(Debug, Clone)]
@@ -281,7 +281,7 @@ proptest! {
         let bytes = chunk(&table, (!in_step).then_some(&origins));
         let schemas = [Schema::default(), table.schema.clone()];
         let effects = effects::read(&bytes, &bounds(&schemas)).expect("just written");
-        let [Effect::Rows { output: 1, origins: read, block }, Effect::State { slot: 2, keys, values },
+        let [Effect::Rows { output: 1, origins: read, block, .. }, Effect::State { slot: 2, keys, values },
             Effect::Entries { slot: 1, entries }, Effect::Timers(timers), Effect::Reject { row: 19, code: 7, message: "größer" },
             Effect::Late(late),
             Effect::Metric { metric: 0, payload: three }, Effect::Metric { metric: 1, payload: half }] = &effects[..]
@@ -416,11 +416,12 @@ fn manifest() -> Manifest {
         doc: "A function.".to_owned(),
         kind: FunctionKind::Keyed { key: schema.clone(), slots: vec![slot, seen, sum] },
         input: schema.clone(),
-        outputs: vec![Output { name: "out".to_owned(), schema: schema.clone() }],
+        outputs: vec![Output { name: "out".to_owned(), schema: schema.clone(), changelog: false }],
         config,
         right: None,
         late: LateRows::Handled,
         metrics: vec![metric("m", MetricKind::Counter), metric("n", MetricKind::Gauge)],
+        reads_changes: false,
     };
     let map = Function { name: "map".to_owned(), kind: FunctionKind::Map, ..keyed.clone() };
     let right = Some(Schema::new(vec![Field::new("r", Type::U8, false)]));
@@ -462,4 +463,32 @@ fn a_time_to_live_of_nothing_is_refused() {
     }
     let error = Manifest::decode(&never.encode()).expect_err("nothing lives that short");
     assert!(error.problem.starts_with("slot \"seen\" lives 0 microseconds"), "{error}");
+}
+
+#[test]
+fn operations_of_a_changelog_are_read_and_checked() {
+    let schemas = [Schema::new(vec![Field::new("n", Type::I64, false)])];
+    let chunk = |origins: Option<&[u32]>, ops: &[u8]| {
+        let mut writer = EffectsWriter::new();
+        writer.changes(0, 3, origins, Some(ops), 2, |block| {
+            block.buffer(&[]);
+            block.buffer(&[7; 24]);
+        });
+        writer.finish()
+    };
+    for origins in [None, Some(&[0, 0, 19][..])] {
+        let bytes = chunk(origins, &[1, 2, 3]);
+        let effects = effects::read(&bytes, &bounds(&schemas)).expect("just written");
+        let [Effect::Rows { output: 0, ops: Some([1, 2, 3]), block, .. }] = &effects[..] else {
+            panic!("other effects than were written: {effects:?}");
+        };
+        assert_eq!(block.columns[0].fixed::<8>()[2], [7; 8]);
+        let told = effects::read(&chunk(origins, &[1, 4, 3]), &bounds(&schemas)).expect_err("there is no operation 4");
+        assert!(told.problem.contains("unknown operation 4"), "{told}");
+    }
+    for op in Op::ALL {
+        assert_eq!((Op::from_code(op.code()), Op::from_sign(op.sign())), (Some(op), Some(op)));
+    }
+    assert_eq!(Op::ALL.map(Op::factor), [1, -1, 1, -1]);
+    assert_eq!((Op::from_code(4), Op::from_sign("U")), (None, None));
 }

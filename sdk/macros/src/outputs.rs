@@ -21,6 +21,7 @@ pub fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 ::std::vec![#(::wasmill_sdk::rt::Output {
                     name: ::std::string::String::from(#names),
                     schema: <#types as ::wasmill_sdk::rt::Port>::schema(),
+                    changelog: <#types as ::wasmill_sdk::rt::Port>::CHANGELOG,
                 }),*]
             }
 

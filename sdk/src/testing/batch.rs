@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use wasmill_abi::block::{Block, BlockWriter};
 use wasmill_abi::effects::{Bounds, Effect, read};
-use wasmill_abi::frame::{Header, Kind, NO_WATERMARK};
+use wasmill_abi::frame::{FrameWriter, Header, Kind, NO_WATERMARK, Tag};
 use wasmill_abi::manifest::{Function, Manifest};
 use wasmill_abi::open::OpenContext as Opened;
-use wasmill_abi::{Schema, Type};
+use wasmill_abi::{Op, Schema, Type};
 
 use super::Results;
 use crate::module::{FunctionDef, Instance, Module};
@@ -125,16 +125,32 @@ fn with_defaults(
 pub(super) struct Rows<R: Row> {
     builders: R::Builders,
     pub count: usize,
+    /// The code of each row's operation; empty when the stream is no changelog.
+    pub ops: Vec<u8>,
+    /// The event time of all rows, when no column has it.
+    pub time: Option<i64>,
 }
 
 impl<R: Row> Rows<R> {
     pub fn new() -> Self {
-        Self { builders: R::Builders::default(), count: 0 }
+        Self { builders: R::Builders::default(), count: 0, ops: Vec::new(), time: None }
     }
 
     pub fn add(&mut self, row: &RowOf<'_, R>) {
         R::write(&mut self.builders, self.count, row);
         self.count += 1;
+    }
+
+    pub fn add_change(&mut self, op: Op, row: &RowOf<'_, R>) {
+        self.add(row);
+        self.ops.push(op.code());
+    }
+
+    /// Writes the operations, if there are any.
+    pub fn write_ops(&self, frame: &mut FrameWriter) {
+        if !self.ops.is_empty() {
+            frame.bytes(Tag::Op, &self.ops);
+        }
     }
 
     pub fn write(&self, block: &mut BlockWriter<'_>) {

@@ -10,7 +10,7 @@ use super::batch::Bench;
 use super::keyed::InputSide;
 use super::keyed_host::KeyedHost;
 use crate::module::co_keyed_def;
-use crate::{CoKeyed, ConfigValue, Error, RowOf, TimerFamily, Timestamp};
+use crate::{CoKeyed, ConfigValue, Error, Op, RowOf, TimerFamily, Timestamp};
 
 /// Runs a [`CoKeyed`] function, which has an example; see also [`KeyedTest`](super::KeyedTest).
 /// What it did is in [`Results`].
@@ -63,6 +63,23 @@ impl<F: CoKeyed + 'static> CoKeyedTest<F> {
     /// Hands rows of the right input to the function, like [`CoKeyedTest::feed_left`].
     pub fn feed_right<'r>(&mut self, rows: impl IntoIterator<Item = RowOf<'r, F::Right>>) -> Result<(), Error> {
         self.right.feed(&mut self.host, rows)
+    }
+
+    /// Hands changes of the left input to the function, as [`CoKeyedTest::feed_left`] hands rows.
+    /// Panics if the function does not read changes.
+    pub fn feed_left_changes<'r>(
+        &mut self,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::Left>)>,
+    ) -> Result<(), Error> {
+        self.left.feed_changes(&mut self.host, None, changes)
+    }
+
+    /// Hands changes of the right input to the function, like [`CoKeyedTest::feed_left_changes`].
+    pub fn feed_right_changes<'r>(
+        &mut self,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::Right>)>,
+    ) -> Result<(), Error> {
+        self.right.feed_changes(&mut self.host, None, changes)
     }
 
     /// Moves the clock, and fires the processing timers that are due.

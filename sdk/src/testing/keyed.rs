@@ -14,7 +14,7 @@ use super::batch::{Bench, Rows, read_block};
 use super::keyed_host::{KeyedHost, keys_of};
 use super::keys::Keys;
 use crate::module::keyed_def;
-use crate::{ConfigValue, Error, Keyed, Row, RowOf, Slots, Timestamp};
+use crate::{ConfigValue, Error, Keyed, Op, Row, RowOf, Slots, Timestamp};
 
 /// Runs a [`Keyed`] function; see [`testing`](crate::testing). What it did is in [`Results`].
 ///
@@ -98,11 +98,33 @@ impl<I: Row, K: Row> InputSide<I, K> {
         host: &mut KeyedHost<K, S>,
         rows: impl IntoIterator<Item = RowOf<'r, I>>,
     ) -> Result<(), Error> {
+        self.batches(host, None, rows, |batch, row| batch.add(&row))
+    }
+
+    /// Panics if the function does not read changes.
+    pub fn feed_changes<'r, S: Slots>(
+        &self,
+        host: &mut KeyedHost<K, S>,
+        time: Option<Timestamp>,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, I>)>,
+    ) -> Result<(), Error> {
+        assert!(host.bench.function.reads_changes, "a function without READS_CHANGES is given no changelog");
+        self.batches(host, time, changes, |batch, (op, row)| batch.add_change(op, &row))
+    }
+
+    fn batches<S: Slots, T>(
+        &self,
+        host: &mut KeyedHost<K, S>,
+        time: Option<Timestamp>,
+        rows: impl IntoIterator<Item = T>,
+        mut add: impl FnMut(&mut Rows<I>, T),
+    ) -> Result<(), Error> {
         self.check_key();
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let mut batch = Rows::<I>::new();
-            rows.by_ref().take(host.bench.batch_rows).for_each(|row| batch.add(&row));
+            batch.time = time.map(Timestamp::micros);
+            rows.by_ref().take(host.bench.batch_rows).for_each(|row| add(&mut batch, row));
             let (schema, bytes) = batch.block_bytes();
             let keys = Keys::of_block(&read_block(&schema, &bytes, batch.count), &self.key_columns);
             host.rows(self.kind, &batch, &keys, self.event_time.as_deref())?;
@@ -214,6 +236,21 @@ impl<F: Keyed + 'static> KeyedTest<F> {
     /// nothing was applied. Panics if the rows do not hold the key; see [`KeyedTest::feed_keyed`].
     pub fn feed<'r>(&mut self, rows: impl IntoIterator<Item = RowOf<'r, F::In>>) -> Result<(), Error> {
         self.input.feed(&mut self.host, rows)
+    }
+
+    /// Hands changes to the function, in batches, as [`Self::feed`] hands rows. Panics if the
+    /// function does not read changes.
+    pub fn feed_changes<'r>(&mut self, changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>) -> Result<(), Error> {
+        self.input.feed_changes(&mut self.host, None, changes)
+    }
+
+    /// The same with one event time for all, as the rows have that a timer emitted.
+    pub fn feed_changes_at<'r>(
+        &mut self,
+        time: Timestamp,
+        changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>,
+    ) -> Result<(), Error> {
+        self.input.feed_changes(&mut self.host, Some(time), changes)
     }
 
     /// Hands rows with their keys to the function, for rows that do not hold the key's columns.

@@ -150,12 +150,17 @@ impl<K: Row, S: Slots> KeyedHost<K, S> {
         event_time: Option<&str>,
     ) -> Result<(), Error> {
         let header = self.bench.header(kind, rows.count, 0, keys.distinct.len());
-        let sections = 3 + self.kept.values.len() + usize::from(event_time.is_some());
+        let has_time = rows.time.is_some() || event_time.is_some();
+        let optional = usize::from(has_time) + usize::from(!rows.ops.is_empty());
+        let sections = 3 + self.kept.values.len() + optional;
         let mut frame = FrameWriter::new(Vec::new(), &header, sections);
         let (schema, bytes) = rows.block_bytes();
         frame.block(Tag::Columns, 0, rows.count, BlockWriter::buffers_of(&schema), |b| rows.write(b));
         frame.u32s(Tag::RowKey, keys.of_rows.iter().copied());
-        if let Some(column) = event_time {
+        rows.write_ops(&mut frame);
+        if let Some(time) = rows.time {
+            frame.i64s(Tag::EventTime, vec![time; rows.count]);
+        } else if let Some(column) = event_time {
             frame.i64s(Tag::EventTime, event_times(&schema, &read_block(&schema, &bytes, rows.count), column));
         }
         self.kept.write::<K>(&header, keys, &mut frame);

@@ -8,7 +8,7 @@ use wasmill_abi::frame::{FrameWriter, Kind, Tag};
 use super::Results;
 use super::batch::{Bench, Rows, event_times, read_block};
 use crate::module::map_def;
-use crate::{ConfigValue, Error, Map, RowOf, Timestamp};
+use crate::{ConfigValue, Error, Map, Op, RowOf, Timestamp};
 
 /// Runs a [`Map`] function; see [`testing`](crate::testing). What it did is in [`Results`].
 ///
@@ -94,12 +94,26 @@ impl<F: Map + 'static> MapTest<F> {
         Ok(())
     }
 
+    /// Hands changes to the function, in batches, as [`Self::feed`] hands rows. Panics if the
+    /// function does not read changes.
+    pub fn feed_changes<'r>(&mut self, changes: impl IntoIterator<Item = (Op, RowOf<'r, F::In>)>) -> Result<(), Error> {
+        assert!(F::READS_CHANGES, "a function without READS_CHANGES is given no changelog");
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            let mut batch = Rows::<F::In>::new();
+            changes.by_ref().take(self.bench.batch_rows).for_each(|(op, row)| batch.add_change(op, &row));
+            self.run(&batch)?;
+        }
+        Ok(())
+    }
+
     fn run(&mut self, rows: &Rows<F::In>) -> Result<(), Error> {
         let header = self.bench.header(Kind::Data, rows.count, 0, 0);
-        let sections = 1 + usize::from(self.event_time.is_some());
+        let sections = 1 + usize::from(self.event_time.is_some()) + usize::from(!rows.ops.is_empty());
         let mut frame = FrameWriter::new(Vec::new(), &header, sections);
         let (schema, bytes) = rows.block_bytes();
         frame.block(Tag::Columns, 0, rows.count, BlockWriter::buffers_of(&schema), |b| rows.write(b));
+        rows.write_ops(&mut frame);
         if let Some(column) = &self.event_time {
             frame.i64s(Tag::EventTime, event_times(&schema, &read_block(&schema, &bytes, rows.count), column));
         }

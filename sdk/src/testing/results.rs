@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wasmill_abi::block::{Block, BlockWriter, Column};
 use wasmill_abi::effects::Effect;
 use wasmill_abi::manifest::{Function, MetricKind};
-use wasmill_abi::{Schema, Type};
+use wasmill_abi::{Op, Schema, Type};
 
 use crate::log::Level;
 use crate::{Date, Row, RowOf, Timestamp};
@@ -70,6 +70,8 @@ struct OutputRows {
     /// Blocks, as they came, with the number of their rows.
     blocks: Vec<(usize, Vec<u8>)>,
     origins: Vec<u64>,
+    /// One per row when the output is a changelog, else none.
+    ops: Vec<Op>,
 }
 
 impl Results {
@@ -79,6 +81,7 @@ impl Results {
             schema: o.schema.clone(),
             blocks: Vec::new(),
             origins: Vec::new(),
+            ops: Vec::new(),
         });
         Self {
             outputs: outputs.collect(),
@@ -94,10 +97,11 @@ impl Results {
     pub(super) fn take(&mut self, function: &Function, effects: &[Effect<'_>]) {
         for effect in effects {
             match effect {
-                Effect::Rows { output, origins, block } => {
+                Effect::Rows { output, origins, ops, block } => {
                     let out = &mut self.outputs[usize::from(*output)];
                     let origin = |i: usize| origins.map_or(i as u32, |o| u32::from_le_bytes(o[i]));
                     out.origins.extend((0..block.rows).map(|i| self.handled + u64::from(origin(i))));
+                    out.ops.extend(ops.iter().copied().flatten().filter_map(|&code| Op::from_code(code)));
                     out.blocks.push((block.rows, copy(&out.schema, block)));
                 }
                 Effect::Reject { row, code, message } => {
@@ -144,7 +148,8 @@ impl Results {
     }
 
     /// The rows of an output as text: their values, separated by a comma and a space; missing ones
-    /// are `null`, bytes are hexadecimal, lists stand in `[]` and structs in `{}`. Panics if there is no such output.
+    /// are `null`, bytes are hexadecimal, lists stand in `[]` and structs in `{}`. Rows of a changelog start with
+    /// their sign, as in `+I 7, 1`. Panics if there is no such output.
     pub fn display(&self, name: &str) -> Vec<String> {
         let out = self.named(name);
         let mut lines = Vec::new();
@@ -153,7 +158,13 @@ impl Results {
             let line = |i| joined(block.columns.iter().map(|c| cell(c, i)));
             lines.extend((0..*count).map(line));
         }
+        out.ops.iter().zip(&mut lines).for_each(|(op, line)| line.insert_str(0, &format!("{op} ")));
         lines
+    }
+
+    /// The operation of each row of an output that is a changelog; none for other outputs.
+    pub fn ops(&self, name: &str) -> &[Op] {
+        &self.named(name).ops
     }
 
     /// For each row of an output, the row or timer it comes from, counted like [`Reject::row`].
@@ -191,6 +202,7 @@ impl Results {
         for out in &mut self.outputs {
             out.blocks.clear();
             out.origins.clear();
+            out.ops.clear();
         }
         self.rejects.clear();
         self.late.clear();

@@ -2,6 +2,7 @@
 //! cycles. What passes becomes a [`Plan`].
 
 mod build;
+mod changes;
 mod columns;
 mod config;
 mod flow;
@@ -49,6 +50,7 @@ pub fn check(spec: &JobSpec, manifests: &BTreeMap<String, Manifest>, overrides: 
     functions::resolve(&mut graph, manifests, &mut problems);
     inputs::connect(&mut graph, &mut problems);
     let kinds: Vec<_> = (0..graph.ops.len()).map(|op| columns::bind(&graph, op, &mut problems)).collect();
+    changes::check(&graph, &mut problems);
     sinks::check(spec, &mut problems);
     let Some(order) = order::sort(&graph, &mut problems) else {
         return Err(problems);

@@ -2,12 +2,12 @@
 //! From it come the keys that a reader accepts, the suggestions for slips, the tables of the guide
 //! and the JSON Schema ([`super::reference`]). A key that does not stand here does not exist.
 
-use super::operators::{FORMATS, ON_ERROR, SINK_KINDS, SOURCE_KINDS};
+use super::operators::{FORMATS, ON_ERROR, SINK_KINDS, SINK_MODES, SOURCE_KINDS};
 use super::settings::{
     DRAIN_TIMEOUT, DRAIN_TIMEOUT_DEFAULT, EPOCH, EPOCH_DEFAULT, EVERY_ROWS, EVERY_ROWS_DEFAULT, GENERATOR_EVENTS,
     GENERATOR_KEYS, GENERATOR_PARTITIONS, IDLE_TIMEOUT, KEY_GROUPS, KEY_GROUPS_DEFAULT, LIMIT_SECTION, MAX_DELAY,
     MAX_DELAY_DEFAULT, PARALLELISM, PARALLELISM_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT, ROLL_BYTES,
-    ROLL_BYTES_DEFAULT,
+    ROLL_BYTES_DEFAULT, VIEW_EVERY,
 };
 use crate::nexmark::NexmarkStream;
 use crate::units::{format_duration, format_size};
@@ -319,6 +319,9 @@ pub const SOURCE: Section = Section {
             .only(&["generator"])
             .otherwise("all")
             .example("[auction, price]"),
+        Key::new("op", Kind::Map(&OP), "Which column says what a row [does](#changelogs).")
+            .only(&["file", "stdin"])
+            .otherwise("no changelog"),
         Key::new("event_time", Kind::Map(&EVENT_TIME), "When the rows happened, and how late they may come.")
             .otherwise("no event time"),
         Key::new("rate", within!(Number RATE), "Rows per second and subtask at most.").otherwise("no bound").example("60000"),
@@ -326,6 +329,12 @@ pub const SOURCE: Section = Section {
             .otherwise("the job's; 1 for `stdin`")
             .example("2"),
     ],
+};
+
+/// `op` of a source.
+pub const OP: Section = Section {
+    name: "op",
+    keys: &[Key::new("column", Kind::Text, "A column of type `string` without `?`.").needed().example("op")],
 };
 
 /// `event_time` of a source.
@@ -427,6 +436,28 @@ pub const SINK: Section = Section {
             .example("csv"),
         Key::new("input", Kind::Names, "As for [functions](#functions).").needed().example("hourly"),
         Key::new("roll", Kind::Map(&ROLL), "When a new file begins.").only(&["file"]),
+        Key::new(
+            "mode",
+            Kind::Word(|| words(SINK_MODES)),
+            "`append`: every row. `upsert`: [a view](#views), the newest row of each key.",
+        )
+        .only(&["file"])
+        .otherwise("`append`")
+        .example("upsert"),
+        Key::new(
+            "key",
+            Kind::Names,
+            "With `mode: upsert`, and needed there: a column, or a list: what tells the rows of a view apart.",
+        )
+        .only(&["file"])
+        .example("[day, category]"),
+        Key::new("every", within!(Duration VIEW_EVERY), "With `mode: upsert`: the view is written at most this often.")
+            .only(&["file"])
+            .otherwise("`1s`")
+            .example("5s"),
+        Key::new("op", Kind::Text, "Of a changelog: the column that [operations](#changelogs) are written to.")
+            .otherwise("`op`")
+            .example("change"),
         Key::new("parallelism", within!(Number PARALLELISM), "Subtasks (threads).")
             .otherwise("that of the first input")
             .example("1"),
@@ -452,4 +483,4 @@ pub const ROLL: Section = Section {
 
 /// Every map with fixed keys, in the order of the reference.
 pub const SECTIONS: &[&Section] =
-    &[&JOB, &METRICS, &SOURCE, &EVENT_TIME, &FUNCTION, &SIDES, &SINK, &ROLL, &LIMIT_SECTION];
+    &[&JOB, &METRICS, &SOURCE, &OP, &EVENT_TIME, &FUNCTION, &SIDES, &SINK, &ROLL, &LIMIT_SECTION];

@@ -3,7 +3,7 @@
 use super::problem::{Problem, Problems};
 use super::settings::{
     EVERY_ROWS, EVERY_ROWS_DEFAULT, IDLE_TIMEOUT, MAX_DELAY, MAX_DELAY_DEFAULT, RATE, ROLL_AGE, ROLL_AGE_DEFAULT,
-    ROLL_BYTES, ROLL_BYTES_DEFAULT,
+    ROLL_BYTES, ROLL_BYTES_DEFAULT, VIEW_EVERY, VIEW_EVERY_DEFAULT,
 };
 use super::spec::{EventTimeSpec, FunctionSpec, InputSpec, SettingSpec, SinkSpec, SourceSpec, Spanned};
 use super::types;
@@ -32,6 +32,17 @@ pub(super) enum SourceKind {
     Generator,
 }
 
+/// What stands in the files of a sink.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum SinkMode {
+    /// Every row.
+    Append,
+    /// The newest row of each key.
+    Upsert,
+}
+
+pub(super) const SINK_MODES: &[(&str, SinkMode)] = &[("append", SinkMode::Append), ("upsert", SinkMode::Upsert)];
+
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum SinkKind {
     File,
@@ -46,6 +57,7 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
         connector: None,
         format: None,
         schema: None,
+        op: None,
         event_time: None,
         rate: None,
         parallelism: None,
@@ -73,6 +85,7 @@ pub(super) fn source(name: Spanned<String>, node: &Node, problems: &mut Problems
 /// A source that makes its rows.
 fn generated(walk: &mut Walk<'_, '_>, spec: &mut SourceSpec) {
     walk.refuse(&["path", "follow", "format", "schema"], "connector `generator` makes its rows; see `columns`");
+    walk.refuse(&["op"], "what connector `generator` makes is no changelog");
     if let Some((generator, schema)) = generator::generator(walk) {
         spec.connector = Some(SourceConnector::Generator(generator));
         spec.schema = Some(schema);
@@ -97,6 +110,20 @@ fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec
     follow::check(walk, spec);
     walk.require("schema");
     spec.schema = schema(walk);
+    spec.op = op(walk);
+}
+
+/// The column that says what a row of a changelog does.
+fn op(walk: &mut Walk<'_, '_>) -> Option<Spanned<String>> {
+    let node = walk.get("op").filter(|node| !node.is_null())?;
+    let Some(mut inner) = Walk::start(node, "`op`", node.span, &keys::OP, walk.problems) else {
+        walk.broken = true;
+        return None;
+    };
+    let column = inner.required("column", text);
+    let broken = inner.broken;
+    walk.broken |= broken;
+    column
 }
 
 fn source_connector(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>) -> Option<SourceConnector> {
@@ -226,8 +253,16 @@ fn config(walk: &mut Walk<'_, '_>) -> Vec<SettingSpec> {
 
 pub(super) fn sink(name: Spanned<String>, node: &Node, problems: &mut Problems) -> SinkSpec {
     let what = format!("sink `{}`", name.value);
-    let mut spec =
-        SinkSpec { name, connector: None, format: None, inputs: Vec::new(), parallelism: None, broken: true };
+    let mut spec = SinkSpec {
+        name,
+        connector: None,
+        format: None,
+        op: None,
+        key: None,
+        inputs: Vec::new(),
+        parallelism: None,
+        broken: true,
+    };
     let Some(mut walk) = Walk::start(node, &what, spec.name.span, &keys::SINK, problems) else {
         return spec;
     };
@@ -237,6 +272,8 @@ pub(super) fn sink(name: Spanned<String>, node: &Node, problems: &mut Problems) 
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value);
     spec.connector = sink_connector(&mut walk, kind, spec.format);
+    spec.key = walk.optional("key", names);
+    spec.op = walk.optional("op", text);
     spec.inputs = inputs(&mut walk);
     spec.parallelism = walk.optional("parallelism", parallelism);
     spec.broken = walk.broken;
@@ -250,7 +287,9 @@ fn sink_connector(
 ) -> Option<Spanned<SinkConnector>> {
     let kind = kind?;
     let (name, connector) = match kind.value {
+        SinkKind::File if mode(walk) == SinkMode::Upsert => return view(walk),
         SinkKind::File => {
+            walk.refuse(&["key", "every"], "only a file sink with `mode: upsert` has them");
             let (roll_bytes, roll_age) = roll(walk);
             let path = walk.required("path", path)?;
             return Some(Spanned::new(SinkConnector::File { path: path.value, roll_bytes, roll_age }, path.span));
@@ -258,8 +297,22 @@ fn sink_connector(
         SinkKind::Stdout => ("stdout", SinkConnector::Stdout),
         SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole { encodes: format }),
     };
-    walk.refuse(&["path", "roll"], &format!("connector `{name}` writes no files"));
+    walk.refuse(&["path", "roll", "mode", "key", "every"], &format!("connector `{name}` writes no files"));
     Some(Spanned::new(connector, kind.span))
+}
+
+fn mode(walk: &mut Walk<'_, '_>) -> SinkMode {
+    walk.optional("mode", one_of(SINK_MODES)).map_or(SinkMode::Append, |mode| mode.value)
+}
+
+/// A file sink that shows the newest row of each key.
+fn view(walk: &mut Walk<'_, '_>) -> Option<Spanned<SinkConnector>> {
+    walk.refuse(&["roll"], "a view is one file that is replaced as a whole");
+    walk.refuse(&["op"], "a view has rows and no operations");
+    walk.require("key");
+    let every = walk.optional("every", duration(VIEW_EVERY)).map_or(VIEW_EVERY_DEFAULT, |every| every.value);
+    let path = walk.required("path", path)?;
+    Some(Spanned::new(SinkConnector::View { path: path.value, every }, path.span))
 }
 
 fn roll(walk: &mut Walk<'_, '_>) -> (u64, Duration) {

@@ -20,7 +20,9 @@ pub(super) const GENERATOR_KEYS: RangeInclusive<u64> = 0..=1 << 32;
 pub(super) const GENERATOR_PARTITIONS: RangeInclusive<u16> = 1..=1024;
 pub(super) const ROLL_BYTES: RangeInclusive<u64> = 1 << 10..=1 << 40;
 pub(super) const ROLL_AGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(366 * 24 * 3600);
+pub(super) const VIEW_EVERY: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(24 * 3600);
 
+pub(super) const VIEW_EVERY_DEFAULT: Duration = Duration::from_secs(1);
 pub(super) const PARALLELISM_DEFAULT: u16 = 1;
 pub(super) const KEY_GROUPS_DEFAULT: u16 = 128;
 pub(super) const EPOCH_DEFAULT: Duration = Duration::from_millis(200);

@@ -82,6 +82,8 @@ pub struct SourceSpec {
     pub connector: Option<SourceConnector>,
     pub format: Option<Format>,
     pub schema: Option<Schema>,
+    /// The column of a changelog's operations.
+    pub op: Option<Spanned<String>>,
     pub event_time: Option<EventTimeSpec>,
     /// Rows per second.
     pub rate: Option<u32>,
@@ -124,6 +126,10 @@ pub struct SinkSpec {
     /// With the place of the path, or of the connector when it has no path.
     pub connector: Option<Spanned<SinkConnector>>,
     pub format: Option<Format>,
+    /// The column that a changelog's operations are written to.
+    pub op: Option<Spanned<String>>,
+    /// For views.
+    pub key: Option<Spanned<Vec<Spanned<String>>>>,
     pub inputs: Vec<InputSpec>,
     pub parallelism: Option<Spanned<u16>>,
     /// Some part was wrong and is absent.

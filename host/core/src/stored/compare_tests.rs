@@ -20,7 +20,19 @@ fn function(slots: Vec<Slot>) -> Function {
     let kind = FunctionKind::Keyed { key: key(&["k"]), slots };
     let (name, doc) = ("count".to_owned(), String::new());
     let (input, late) = (Schema::default(), LateRows::Handled);
-    Function { name, doc, kind, input, right: None, outputs: vec![], late, config: vec![], metrics: vec![] }
+    let reads_changes = false;
+    Function {
+        name,
+        doc,
+        kind,
+        input,
+        right: None,
+        outputs: vec![],
+        late,
+        config: vec![],
+        metrics: vec![],
+        reads_changes,
+    }
 }
 
 fn key(names: &[&str]) -> Schema {

@@ -3,6 +3,7 @@
 mod types;
 
 mod broken;
+mod changes;
 mod explained;
 mod follow;
 mod generator;

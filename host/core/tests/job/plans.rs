@@ -66,6 +66,7 @@ fn flights() {
         connector: SourceConnector::File { path: "data/flights-*.ndjson.gz".into() },
         format: Format::Ndjson,
         schema: schema("date: timestamp, delay: int32?, distance: int32, origin: string, destination: string"),
+        op: None,
         event_time: Some(EventTime {
             column: 0,
             max_delay: Duration::from_secs(300),

@@ -22,7 +22,7 @@ pub fn schema(text: &str) -> Schema {
 }
 
 fn output(name: &str, columns: &str) -> Output {
-    Output { name: name.into(), schema: schema(columns) }
+    Output { name: name.into(), schema: schema(columns), changelog: false }
 }
 
 fn setting(name: &str, ty: Type, default: Option<ConfigValue>, optional: bool) -> ConfigField {
@@ -56,6 +56,7 @@ fn clean() -> Function {
         right: None,
         late: LateRows::Handled,
         metrics: vec![Metric { name: "dropped".into(), kind: MetricKind::Counter }],
+        reads_changes: false,
     }
 }
 
@@ -70,6 +71,7 @@ fn hourly() -> Function {
         right: None,
         late: LateRows::Handled,
         metrics: Vec::new(),
+        reads_changes: false,
     }
 }
 

@@ -12,10 +12,12 @@ use super::task::{Control, Event};
 use crate::connect::{self, PartitionNames, SourceOptions, SourceReader};
 use crate::exchange::{self, CHANNEL_MESSAGES, Message, Outlet};
 use crate::fragment::caution::Caution;
+use crate::fragment::changes::OpColumn;
 use crate::fragment::dead_letters::DeadLetters;
 use crate::fragment::function::{FunctionOperator, Inputs, Meter};
 use crate::fragment::guest::Guest;
 use crate::fragment::sink::SinkOperator;
+use crate::fragment::view::{self, ViewOperator};
 use crate::fragment::{Counts, Edge, Fragment, Node, Operator};
 use crate::measure::Measures;
 use crate::state::KeyedState;
@@ -27,7 +29,9 @@ use wasmill_abi::hash;
 use wasmill_abi::open::OpenContext;
 use wasmill_core::align::Alignment;
 use wasmill_core::limits::Limits;
-use wasmill_core::plan::{self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route, Side};
+use wasmill_core::plan::{
+    self, FragmentIndex, FunctionCall, Input, OperatorIndex, OperatorKind, Plan, Route, Side, Sink, SinkConnector,
+};
 
 /// All subtasks of a job, ready to run, with the names of their threads.
 pub struct Built {
@@ -211,14 +215,17 @@ impl Builder<'_, '_> {
         let operator = &self.plan.operators[index.0];
         let cell = self.counters.measures.cell(index.0, subtask);
         let kind = match &operator.kind {
-            OperatorKind::Source(_) => Operator::Source,
+            OperatorKind::Source(source) => Operator::Source(OpColumn::of(&operator.name, source)),
             OperatorKind::Function(call) => {
                 let meter = Meter { cell: cell.clone(), reported: self.counters.measures.reported(index.0) };
                 Operator::Function(Box::new(self.function(operator, call, subtask, meter)?))
             }
             OperatorKind::Sink(sink) => {
-                let (name, buffering) = (operator.name.clone(), buffering_of(sink));
-                Operator::Sink(SinkOperator::new(name, index.0, buffering, cell.clone()))
+                let name = operator.name.clone();
+                match sink.connector {
+                    SinkConnector::View { .. } => Operator::View(Box::new(ViewOperator::new(name, index.0, sink))),
+                    _ => Operator::Sink(SinkOperator::new(name, index.0, buffering_of(sink), sink, cell.clone())),
+                }
             }
         };
         let edges = (0..operator.outputs.len()).map(|output| {
@@ -269,13 +276,18 @@ impl Builder<'_, '_> {
         Ok(function.with_caution(caution))
     }
 
-    /// The state of a fragment whose head is a keyed function.
+    /// The state of a fragment whose head is a keyed function or a view.
     fn state(&self, head: OperatorIndex, subtask: u16) -> Result<Option<KeyedState>, RunError> {
         let operator = &self.plan.operators[head.0];
-        let OperatorKind::Function(call) = &operator.kind else { return Ok(None) };
-        if !call.is_keyed() {
-            return Ok(None);
-        }
+        let of_view;
+        let slots = match &operator.kind {
+            OperatorKind::Function(call) if call.is_keyed() => call.function.slots(),
+            OperatorKind::Sink(Sink { connector: SinkConnector::View { .. }, .. }) => {
+                of_view = [view::slot()];
+                &of_view
+            }
+            _ => return Ok(None),
+        };
         let groups = self.plan.key_groups;
         let owns = |g: &u16| hash::subtask_of_group(*g, groups, operator.parallelism) == subtask;
         let first = (0..groups).find(owns).unwrap_or(groups);
@@ -283,7 +295,7 @@ impl Builder<'_, '_> {
         let state = KeyedState::open(
             self.opened.db.clone(),
             &operator.name,
-            call.function.slots(),
+            slots,
             first..first + count,
             groups,
             self.limits.state_cache_bytes,

@@ -9,6 +9,7 @@ use super::error::RunError;
 use super::outlets::now_micros;
 use super::sinks::Sinks;
 use super::task::{Event, HandIn};
+use super::views::Views;
 use super::watermarks::Watermarks;
 use crate::failpoint;
 use crate::fragment::dead_letters::Letters;
@@ -29,6 +30,7 @@ pub enum Request {
 pub struct Committer {
     pub db: Arc<Database>,
     pub sinks: Sinks,
+    pub views: Views,
     pub requests: Receiver<Request>,
     pub events: Sender<Event>,
     /// The last epoch whose outbox is known to be published.
@@ -58,7 +60,9 @@ impl Committer {
         let mut commit = self.empty_commit(epoch);
         commit.meta.extend(self.watermarks.advance(&parts));
         let mut dead = Letters::default();
+        let mut views = Vec::new();
         for part in parts {
+            views.extend(part.part.views);
             commit.meta.extend(part.positions.into_iter().map(|(key, at)| (key, Some(at))));
             commit.deltas.extend(part.part.state);
             dead.lines.extend_from_slice(&part.part.dead_letters.lines);
@@ -82,6 +86,8 @@ impl Committer {
         let told = self.events.send(Event::Committed { epoch, stats });
         let started = Instant::now();
         self.publish(&outbox)?;
+        views.into_iter().for_each(|view| self.views.changed(view));
+        self.views.refresh(&self.db)?;
         self.published = epoch;
         self.published_is_recorded = outbox.is_empty();
         let published = Event::Published { epoch, took: started.elapsed() };
@@ -107,7 +113,7 @@ impl Committer {
         if self.events.send(Event::Committed { epoch, stats: nothing }).is_err() {
             tracing::debug!(epoch, "the job ended while an empty epoch was passed over");
         }
-        Ok(())
+        self.views.refresh(&self.db)
     }
 
     fn publish(&mut self, outbox: &[OutboxEntry]) -> Result<(), RunError> {
@@ -120,6 +126,7 @@ impl Committer {
     }
 
     fn finish(&mut self) -> Result<(), RunError> {
+        self.views.refresh_all(&self.db)?;
         failpoint::hit("finish.before");
         let commit = self.empty_commit(self.db.committed_epoch() + 1);
         self.db.commit(commit)?;

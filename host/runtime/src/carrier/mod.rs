@@ -22,6 +22,7 @@ mod sinks;
 mod source;
 mod subtask;
 mod task;
+mod views;
 mod watermarks;
 
 pub use crate::fragment::metrics::MetricValue;
@@ -46,6 +47,7 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
+use views::Views;
 use wasmill_core::epoch::Epochs;
 use wasmill_core::life::Life;
 use wasmill_core::plan::{OperatorKind, Plan};
@@ -96,6 +98,7 @@ pub struct Opened<'a> {
     job: Job<'a>,
     db: Arc<Database>,
     sinks: Sinks,
+    views: Views,
     partitions: Partitions,
     meta: Vec<(String, Option<Vec<u8>>)>,
     watermarks: Watermarks,
@@ -127,6 +130,8 @@ impl<'a> Opened<'a> {
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
         }
+        let mut views = Views::open(job.plan, job.base, &db, &mut meta)?;
+        views.resume(&db)?;
         for (name, factory) in job.factories {
             letters::keep_module(job.state_dir, factory.sha256(), factory.component()).unwrap_or_else(|e| {
                 tracing::warn!("module {name:?} is not kept for `wasmill replay`: {e}");
@@ -136,7 +141,7 @@ impl<'a> Opened<'a> {
         let (watermarks, published) = (Watermarks::open(&db)?, db.committed_epoch());
         let measures = Arc::new(Measures::of(job.plan));
         measures.epochs.committed.set(published);
-        Ok(Self { job, db, sinks, partitions, meta, watermarks, published, measures, starts })
+        Ok(Self { job, db, sinks, views, partitions, meta, watermarks, published, measures, starts })
     }
 
     /// What is measured of the job while it runs; all at nothing before.
@@ -167,6 +172,7 @@ impl<'a> Opened<'a> {
         let committer = Committer {
             db: self.db,
             sinks: self.sinks,
+            views: self.views,
             requests: request_receiver,
             events: event_sender.clone(),
             published: self.published,

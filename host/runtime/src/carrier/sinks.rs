@@ -206,7 +206,7 @@ fn goes_on_at(place: &FilePlace, files: &Files) -> FileTarget {
 
 fn publisher_of(sink: &Sink) -> Option<Publisher> {
     match &sink.connector {
-        SinkConnector::Blackhole { .. } => None,
+        SinkConnector::Blackhole { .. } | SinkConnector::View { .. } => None,
         SinkConnector::Stdout => Some(Publisher::Stdout),
         SinkConnector::File { path, roll_bytes, roll_age } => {
             let encoder = format::encoder(sink.format, &sink.schema);

@@ -25,7 +25,7 @@ impl Logs {
     fn new(pattern: &str) -> Self {
         let schema = Schema::new(vec![Field::new("n", Type::I64, false)]);
         let connector = SourceConnector::Follow { path: pattern.into() };
-        let source = Source { connector, format: Format::Ndjson, schema, event_time: None, rate: None };
+        let source = Source { connector, format: Format::Ndjson, schema, op: None, event_time: None, rate: None };
         Self {
             dir: tempfile::tempdir().expect("a temporary directory can be made"),
             source,

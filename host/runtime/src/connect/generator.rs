@@ -151,7 +151,7 @@ impl GeneratorSource {
         let columns = RecordBatch::try_new(self.schema.clone(), arrays).expect("columns have the schema's types");
         let position = |&n: &u64| Position { partition: id, row: n }.pack();
         let positions = numbers.iter().map(position).collect();
-        Rows { batch: Batch { columns, event_time, positions }, dead: Vec::new() }
+        Rows { batch: Batch { columns, event_time, positions, ops: None }, dead: Vec::new() }
     }
 }
 

@@ -20,6 +20,7 @@ mod records;
 mod stdin_source;
 pub mod stdout_sink;
 mod tail;
+pub mod view_file;
 
 pub use error::SourceError;
 pub use file_sink::{FileTarget, SinkError};

@@ -194,7 +194,7 @@ impl Partition {
             times
         });
         let positions = ScalarBuffer::from(gathered.positions);
-        Rows { batch: Batch { columns, event_time, positions }, dead: gathered.dead }
+        Rows { batch: Batch { columns, event_time, positions, ops: None }, dead: gathered.dead }
     }
 }
 

@@ -21,7 +21,8 @@ fn source(pattern: &str, format: Format, every_rows: u32) -> Source {
     ]);
     let max_delay = Duration::from_micros(3);
     let event_time = Some(EventTime { column: 0, max_delay, every_rows, idle_timeout: None });
-    Source { connector: SourceConnector::File { path: pattern.into() }, format, schema, event_time, rate: None }
+    let connector = SourceConnector::File { path: pattern.into() };
+    Source { connector, format, schema, op: None, event_time, rate: None }
 }
 
 /// What a source gave, one entry per row, dead line and watermark.

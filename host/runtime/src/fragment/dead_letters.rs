@@ -8,8 +8,8 @@ use crate::format;
 use arrow_array::RecordBatch;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use wasmill_abi::Schema;
 use wasmill_abi::hash::hash32;
+use wasmill_abi::{Op, Schema};
 use wasmill_core::plan::Format;
 
 /// The names of all partitions, by their id.
@@ -96,6 +96,9 @@ impl DeadLetters {
         if let Some(time) = row.event_time {
             letter.insert("event_time_us".into(), time.into());
         }
+        if let Some(op) = row.op {
+            letter.insert("op".into(), op.sign().into());
+        }
         self.push_row(letter, &row_json(row.schema, &row.columns))
     }
 
@@ -174,6 +177,8 @@ pub struct RowOf<'a> {
     pub columns: RecordBatch,
     pub position: u64,
     pub event_time: Option<i64>,
+    /// What the row does, in a changelog.
+    pub op: Option<Op>,
 }
 
 fn head(operator: &str, reason: &Reason) -> Map<String, Value> {

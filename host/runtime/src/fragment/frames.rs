@@ -186,9 +186,9 @@ impl Frames {
 }
 
 /// Gives each row the index of its key.
-struct Grouping<'g> {
-    grouper: &'g mut Grouper,
-    row_key: &'g mut Vec<u32>,
+pub(super) struct Grouping<'g> {
+    pub grouper: &'g mut Grouper,
+    pub row_key: &'g mut Vec<u32>,
 }
 
 impl KeySink for Grouping<'_> {

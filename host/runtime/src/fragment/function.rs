@@ -448,6 +448,7 @@ impl FunctionOperator {
             columns: batch.columns.slice(index, 1),
             position: batch.positions[index],
             event_time: batch.event_time.as_ref().map(|t| t[index]),
+            op: batch.ops.as_ref().map(|_| batch.op(index)),
         }
     }
 
@@ -475,12 +476,13 @@ fn reason_of(error: &CallError) -> Reason {
 
 /// Gives rows that came out the event times and positions of the rows that they came from.
 fn carry(work: Work<'_>, start: usize, rows: OutputRows, event_time: bool) -> Batch {
-    let OutputRows { columns, origins, .. } = rows;
+    let OutputRows { columns, origins, ops, .. } = rows;
     match work {
         Work::Rows(_, batch) => Batch {
             event_time: batch.event_time.as_ref().map(|times| origin_values(times, start, &columns, origins.as_ref())),
             positions: origin_values(&batch.positions, start, &columns, origins.as_ref()),
             columns,
+            ops,
         },
         Work::Timers(_, due) => {
             let times: ScalarBuffer<i64> = due.times().to_vec().into();
@@ -488,6 +490,7 @@ fn carry(work: Work<'_>, start: usize, rows: OutputRows, event_time: bool) -> Ba
                 event_time: event_time.then(|| origin_values(&times, start, &columns, origins.as_ref())),
                 positions: vec![NO_POSITION; columns.num_rows()].into(),
                 columns,
+                ops,
             }
         }
     }

@@ -76,7 +76,7 @@ mod tests {
     fn counters_add_up_and_gauges_hold_the_last_report() {
         let metric = |name: &str, kind| Metric { name: name.to_owned(), kind };
         let declared = [metric("rows", MetricKind::Counter), metric("level", MetricKind::Gauge)];
-        let late = Output { name: "late".to_owned(), schema: wasmill_abi::Schema::default() };
+        let late = Output { name: "late".to_owned(), schema: wasmill_abi::Schema::default(), changelog: false };
         let metrics = Metrics::new(&declared, &[late]);
         let read = || metrics.read().map(|(name, value)| (name.to_owned(), value)).collect::<Vec<_>>();
         let expect = |rows, level| {

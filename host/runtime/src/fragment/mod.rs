@@ -4,6 +4,7 @@
 //! no thread, socket, clock or file; state lies in the [`KeyedState`] that the carrier lends it.
 
 pub mod caution;
+pub mod changes;
 pub mod dead_letters;
 mod frames;
 pub mod function;
@@ -14,17 +15,20 @@ mod late;
 pub mod metrics;
 pub mod sink;
 mod state_calls;
+pub mod view;
 
 use crate::batch::Batch;
 use crate::exchange::Closed;
 use crate::format::FormatError;
 use crate::measure::Cell;
 use crate::state::{Delta, DueTimers, KeyedState, StateError};
+use changes::OpColumn;
 use dead_letters::{DeadLetters, Letters};
 use function::FunctionOperator;
 use sink::SinkOperator;
 use std::sync::Arc;
 use std::time::Duration;
+use view::ViewOperator;
 use wasmill_abi::effects::TimerFamily;
 use wasmill_core::plan::Side;
 
@@ -68,10 +72,13 @@ pub struct Node {
 
 /// What an operator does with rows.
 pub enum Operator {
-    /// A source, at the head: rows pass through.
-    Source,
+    /// A source, at the head: rows pass through. Those of a changelog lose the column that says what
+    /// they do.
+    Source(Option<OpColumn>),
     Function(Box<FunctionOperator>),
     Sink(SinkOperator),
+    /// A view, at the head.
+    View(Box<ViewOperator>),
 }
 
 /// Where rows of an output go.
@@ -96,6 +103,8 @@ pub struct EpochPart {
     /// The bytes of each sink of the fragment, by the operator's position in the plan.
     pub sinks: Vec<(usize, Vec<u8>)>,
     pub dead_letters: Letters,
+    /// The views that changed, by the operator's position in the plan.
+    pub views: Vec<usize>,
 }
 
 /// Counts of one fragment since it was opened.
@@ -110,7 +119,7 @@ pub struct Counts {
 /// The operators of one subtask, the head first.
 pub struct Fragment {
     nodes: Vec<Node>,
-    /// The head's state, when the head is a keyed function.
+    /// The head's state, when the head is a keyed function or a view.
     state: Option<KeyedState>,
     dead: DeadLetters,
     /// Memory that is used again.
@@ -182,11 +191,17 @@ impl Fragment {
         self.nodes[node].cell.rows_in.add(batch.rows() as u64);
         self.nodes[node].cell.batches.add(1);
         let emitted = match &mut self.nodes[node].operator {
-            Operator::Source => vec![Emitted { output: 0, batch }],
+            Operator::Source(None) => vec![Emitted { output: 0, batch }],
+            Operator::Source(Some(op)) => vec![Emitted { output: 0, batch: op.take(batch, &mut self.dead) }],
             Operator::Sink(sink) => {
                 self.counts.rows_out += batch.rows() as u64;
                 sink.rows(&batch)?;
                 return Ok(());
+            }
+            Operator::View(view) => {
+                self.counts.rows_out += batch.rows() as u64;
+                let state = self.state.as_mut().expect("a view stands at the head, which has state");
+                return view.rows(&batch, state);
             }
             Operator::Function(function) => {
                 let state = if node == 0 { self.state.as_mut() } else { None };
@@ -222,9 +237,12 @@ impl Fragment {
             _ => None,
         });
         let sinks = sinks.filter(|(_, bytes)| !bytes.is_empty()).collect();
+        let mut views = Vec::new();
         for node in &mut self.nodes {
-            if let Operator::Function(function) = &mut node.operator {
-                function.epoch_ended();
+            match &mut node.operator {
+                Operator::Function(function) => function.epoch_ended(),
+                Operator::View(view) => views.extend(view.take_changed()),
+                _ => {}
             }
         }
         let dead_letters = self.dead.take(self.epoch);
@@ -232,7 +250,7 @@ impl Fragment {
         if let (Some(state), Some(head)) = (&self.state, self.nodes.first()) {
             head.cell.state.set(&state.stats(), state.cached_bytes());
         }
-        EpochPart { state, sinks, dead_letters }
+        EpochPart { state, sinks, dead_letters, views }
     }
 
     /// The epoch that rows belong to now.

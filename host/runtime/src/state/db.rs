@@ -192,6 +192,27 @@ impl Database {
         Ok(())
     }
 
+    /// Calls `found` with each value of a slot in these key groups, in the order of groups and keys,
+    /// until it says `false`. With no commit meanwhile, all are of one epoch.
+    pub fn each_value(
+        &self,
+        slot: u32,
+        groups: Range<u16>,
+        found: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), StateError> {
+        let mut going_on = true;
+        for group in groups {
+            if !going_on {
+                break;
+            }
+            self.scan(self.family(STATE), &prefix(group, slot), |_, value| {
+                going_on = found(value);
+                Ok(going_on)
+            })?;
+        }
+        Ok(())
+    }
+
     fn load_slots(&self) -> Result<(), StateError> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let default = self.family(rocksdb::DEFAULT_COLUMN_FAMILY_NAME);

@@ -22,6 +22,8 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 #[derive(Debug, Clone)]
 pub struct EffectsReader {
     schemas: Vec<Schema>,
+    /// For each output, whether it is a changelog.
+    changelogs: Vec<bool>,
     arrow: Vec<SchemaRef>,
     slots: Vec<Slot>,
     metrics: u16,
@@ -51,6 +53,8 @@ pub struct OutputRows {
     pub columns: RecordBatch,
     /// The input row (or timer) that each row comes from; `None`: row i comes from input row i.
     pub origins: Option<ScalarBuffer<u32>>,
+    /// The operation of each row, when the output is a changelog.
+    pub ops: Option<ScalarBuffer<u8>>,
 }
 
 /// A value to store, or to delete when it is `None`.
@@ -108,8 +112,9 @@ impl EffectsReader {
         let schemas: Vec<Schema> = function.outputs.iter().map(|o| o.schema.clone()).collect();
         let arrow = schemas.iter().map(to_arrow).collect();
         let count = |n: usize| u16::try_from(n).expect("a manifest holds at most 256 of each");
+        let changelogs = function.outputs.iter().map(|o| o.changelog).collect();
         let (slots, metrics) = (function.slots().to_vec(), count(function.metrics.len()));
-        Self { schemas, arrow, slots, metrics, late: function.late }
+        Self { schemas, changelogs, arrow, slots, metrics, late: function.late }
     }
 
     /// Reads the effects of a call with so many rows (or timers) and distinct keys.
@@ -138,14 +143,22 @@ impl EffectsReader {
         rows_left: &mut usize,
     ) -> Result<(), DecodeError> {
         match effect {
-            Effect::Rows { output, origins, block } => {
+            Effect::Rows { output, origins, ops, block } => {
                 *rows_left = rows_left
                     .checked_sub(block.rows)
                     .ok_or_else(|| DecodeError::new("effects", format!("more than {ROWS_MAX} rows in one call")))?;
                 let output = usize::from(output);
+                if ops.is_some() != self.changelogs[output] {
+                    let problem = match ops {
+                        Some(_) => format!("rows of output {output}, which is no changelog, have operations"),
+                        None => format!("rows of output {output}, which is a changelog, have no operations"),
+                    };
+                    return Err(DecodeError::new("effects", problem));
+                }
                 let columns = columns::batch(chunk, &block, &self.schemas[output], &self.arrow[output])?;
                 let origins = origins.map(|o| ScalarBuffer::new(columns::part(chunk, o.as_flattened()), 0, o.len()));
-                effects.rows.push(OutputRows { output, columns, origins });
+                let ops = ops.map(|ops| ScalarBuffer::new(columns::part(chunk, ops), 0, ops.len()));
+                effects.rows.push(OutputRows { output, columns, origins, ops });
             }
             Effect::Entries { slot, entries } => {
                 let spec = &self.slots[usize::from(slot)];

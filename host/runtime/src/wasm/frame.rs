@@ -108,7 +108,8 @@ pub fn data_frame(
         Side::Right => Kind::Right,
     };
     let header = header(info, kind, rows.len(), keyed, 0);
-    let sections = 1 + usize::from(batch.event_time.is_some()) + keyed.map_or(0, |k| 2 + k.state.len());
+    let optional = usize::from(batch.event_time.is_some()) + usize::from(batch.ops.is_some());
+    let sections = 1 + optional + keyed.map_or(0, |k| 2 + k.state.len());
     let mut frame = FrameWriter::new(buffer, &header, sections);
     frame.block(Tag::Columns, 0, rows.len(), BlockWriter::buffers_of(input), |block| {
         for (field, &column) in input.fields.iter().zip(columns) {
@@ -117,6 +118,9 @@ pub fn data_frame(
     });
     if let Some(times) = &batch.event_time {
         frame.bytes(Tag::EventTime, times[rows.clone()].to_byte_slice());
+    }
+    if let Some(ops) = &batch.ops {
+        frame.bytes(Tag::Op, &ops[rows.clone()]);
     }
     if let (Some(section), Some(keys)) = (keyed, &keys) {
         assert_eq!(section.row_key.len(), rows.len(), "every row has a key");

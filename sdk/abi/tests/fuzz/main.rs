@@ -199,7 +199,7 @@ fn check_effects(input: &[u8]) -> Result<(), DecodeError> {
     let number = |n: &[u8; 4]| u32::from_le_bytes(*n);
     for effect in effects::read(input, &bounds)? {
         match effect {
-            Effect::Rows { output, origins, block } => {
+            Effect::Rows { output, origins, block, .. } => {
                 check_block(input, &outputs[usize::from(output)], &block);
                 match origins {
                     None => assert!(block.rows <= 3),

@@ -174,7 +174,7 @@ pub fn manifests() -> Vec<Vec<u8>> {
         doc: "A function.".to_owned(),
         kind: FunctionKind::Keyed { key: key_schema(), slots },
         input: everything(),
-        outputs: vec![Output { name: "out".to_owned(), schema: key_schema() }],
+        outputs: vec![Output { name: "out".to_owned(), schema: key_schema(), changelog: false }],
         config: vec![
             setting("a", Type::I64, Some(ConfigValue::Int(-5)), false),
             setting("b", Type::F64, Some(ConfigValue::Float(f64::NAN)), false),
@@ -187,6 +187,7 @@ pub fn manifests() -> Vec<Vec<u8>> {
             Metric { name: "m".to_owned(), kind: MetricKind::Counter },
             Metric { name: "n".to_owned(), kind: MetricKind::Gauge },
         ],
+        reads_changes: false,
     };
     let mut map = Function { name: "map".to_owned(), kind: FunctionKind::Map, ..keyed.clone() };
     map.input = key_schema();

@@ -3,7 +3,9 @@
 use super::Overrides;
 use super::flow::Flow;
 use super::graph::Graph;
-use crate::plan::{Fragment, FragmentIndex, Input, Operator, OperatorIndex, OperatorKind, Plan, Route, Side};
+use crate::plan::{
+    Fragment, FragmentIndex, Input, Operator, OperatorIndex, OperatorKind, Plan, Route, Side, Sink, SinkConnector,
+};
 
 /// `kinds` and `flows` by position in the graph. `None` when a part of the job is unknown.
 pub(super) fn plan(
@@ -51,7 +53,7 @@ pub(super) fn plan(
     })
 }
 
-/// The edges of an operator with their routes. Keyed functions read by key; a single input of equal
+/// The edges of an operator with their routes. Keyed functions and views read by key; a single input of equal
 /// parallelism is a function call; everything else goes through channels.
 fn inputs(
     graph: &Graph<'_>,
@@ -65,6 +67,9 @@ fn inputs(
     let route = |from: usize, side: Side| match kind {
         // The members of a union have the same columns, so the positions hold for each sender.
         OperatorKind::Function(call) if call.is_keyed() => Route::ByKey { columns: call.key_of(side).to_vec() },
+        OperatorKind::Sink(Sink { connector: SinkConnector::View { .. }, key, .. }) => {
+            Route::ByKey { columns: key.clone() }
+        }
         _ if alone && flows[from].parallelism == flows[op].parallelism => Route::Local,
         _ => Route::Forward,
     };

@@ -1,6 +1,7 @@
 //! Binds each operator to the columns it reads: a function's input fields, key columns, the column
 //! of event time. The result is the operator's entry in the plan.
 
+use super::changes;
 use super::config;
 use super::graph::{Edge, Graph, Part};
 use super::inputs::shortened_schema;
@@ -8,7 +9,7 @@ use super::sides;
 use crate::job::problem::{Problem, Problems};
 use crate::job::spec::{FunctionSpec, InputSpec, SourceSpec, Span, Spanned};
 use crate::job::suggest::{did_you_mean, list};
-use crate::plan::{EventTime, Format, FunctionCall, OperatorKind, RightInput, Side, Sink, Source};
+use crate::plan::{EventTime, Format, FunctionCall, OperatorKind, RightInput, Side, Source};
 use crate::units::shortened;
 use wasmill_abi::manifest::Function;
 use wasmill_abi::{Field, Schema, Type};
@@ -23,13 +24,7 @@ pub(super) fn bind(graph: &Graph<'_>, op: usize, problems: &mut Problems) -> Opt
             let call = call(spec, function, inputs, problems)?;
             Some(OperatorKind::Function(Box::new(call)))
         }
-        Part::Sink(spec) => {
-            let connector = spec.connector.as_ref()?.value.clone();
-            let (edge, schema) = graph.input(op, Side::Left)?;
-            let format = spec.format.unwrap_or(Format::Ndjson);
-            flat_enough(&format!("sink `{}`", spec.name.value), format, schema, edge.written.span, problems)?;
-            Some(OperatorKind::Sink(Sink { connector, format, schema: schema.clone() }))
-        }
+        Part::Sink(spec) => changes::sink(graph, op, spec, problems).map(OperatorKind::Sink),
     }
 }
 
@@ -47,17 +42,28 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
     if let (Some(format), Some(schema)) = (spec.format, &schema) {
         flat_enough(&format!("source `{}`", spec.name.value), format, schema, spec.name.span, problems)?;
     }
+    let op = match (&spec.op, &schema) {
+        (Some(op), Some(schema)) => Some(changes::op_column(spec, op, schema, problems)?),
+        _ => None,
+    };
     Some(Source {
         connector: spec.connector.clone()?,
         format: spec.format?,
         schema: schema?,
+        op,
         event_time,
         rate: spec.rate,
     })
 }
 
 /// Whether a format has a form for each column.
-fn flat_enough(what: &str, format: Format, schema: &Schema, span: Span, problems: &mut Problems) -> Option<()> {
+pub(super) fn flat_enough(
+    what: &str,
+    format: Format,
+    schema: &Schema,
+    span: Span,
+    problems: &mut Problems,
+) -> Option<()> {
     let Some(nested) = schema.fields.iter().find(|f| format == Format::Csv && f.ty.is_nested()) else {
         return Some(());
     };
@@ -89,7 +95,7 @@ fn event_time_column(
     None
 }
 
-fn unknown_column(what: &str, column: &Spanned<String>, schema: &Schema) -> Problem {
+pub(super) fn unknown_column(what: &str, column: &Spanned<String>, schema: &Schema) -> Problem {
     let known = || schema.fields.iter().map(|f| f.name.as_str());
     let message = format!("{what} has no column `{}`, its columns are {}", shortened(&column.value), list(known()));
     Problem::new("unknown-column", column.span, message).with_help_maybe(did_you_mean(&column.value, known()))

@@ -80,8 +80,11 @@ fn check_key_groups(graph: &Graph<'_>, op: usize, parallelism: u16, overrides: &
         (None, Some(_)) => Span::default(),
     };
     let name = &operator.name().value;
-    let message =
-        format!("keyed function `{name}` has parallelism {parallelism}, but there are only {groups} key groups");
+    let what = match operator.part {
+        Part::Sink(_) => "view",
+        _ => "keyed function",
+    };
+    let message = format!("{what} `{name}` has parallelism {parallelism}, but there are only {groups} key groups");
     let help = format!("lower the parallelism to {groups} or less, or raise `key_groups`");
     problems.push(Problem::new("too-few-key-groups", span, message).with_help(help));
 }

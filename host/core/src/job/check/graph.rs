@@ -2,7 +2,7 @@
 //! Unknown is not wrong: a part that is absent was reported before, and is not reported again.
 
 use crate::job::spec::{FunctionSpec, InputSpec, JobSpec, SinkSpec, SourceSpec, Spanned};
-use crate::plan::{Output, Side};
+use crate::plan::{Output, Side, SinkConnector};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmill_abi::Schema;
 use wasmill_abi::manifest::Function;
@@ -44,6 +44,12 @@ pub(super) struct Graph<'a> {
     pub unknown: BTreeSet<(usize, usize)>,
 }
 
+/// The columns of a source's rows: without that of a changelog's operations.
+fn without_op(source: &SourceSpec, schema: &Schema) -> Schema {
+    let is_op = |name: &str| source.op.as_ref().is_some_and(|op| op.value == name);
+    Schema::new(schema.fields.iter().filter(|field| !is_op(&field.name)).cloned().collect())
+}
+
 impl<'a> Op<'a> {
     pub fn name(&self) -> &'a Spanned<String> {
         match self.part {
@@ -69,8 +75,12 @@ impl<'a> Op<'a> {
         }
     }
 
+    /// Whether rows come by key: to a keyed function, or to a view.
     pub fn is_keyed(&self) -> bool {
-        self.function.is_some_and(|f| f.key().is_some())
+        match self.part {
+            Part::Sink(sink) => sink.connector.as_ref().is_some_and(|c| matches!(c.value, SinkConnector::View { .. })),
+            _ => self.function.is_some_and(|f| f.key().is_some()),
+        }
     }
 }
 
@@ -79,7 +89,10 @@ impl<'a> Graph<'a> {
         let op = |part| Op { part, function: None, outputs: None, edges: Vec::new() };
         let mut ops: Vec<Op<'a>> = Vec::new();
         for source in &spec.sources {
-            let output = |schema: &Schema| vec![Output { name: OUT.to_owned(), schema: schema.clone() }];
+            let output = |schema: &Schema| {
+                let (schema, changelog) = (without_op(source, schema), source.op.is_some());
+                vec![Output { name: OUT.to_owned(), schema, changelog }]
+            };
             ops.push(Op { outputs: source.schema.as_ref().map(output), ..op(Part::Source(source)) });
         }
         ops.extend(spec.functions.iter().map(|f| op(Part::Function(f))));
@@ -96,6 +109,12 @@ impl<'a> Graph<'a> {
     pub fn schema(&self, edge: &Edge<'_>) -> Option<&Schema> {
         let output = edge.output.filter(|output| !self.unknown.contains(&(edge.from, *output)))?;
         Some(&self.ops[edge.from].outputs.as_ref()?[output].schema)
+    }
+
+    /// Whether an edge carries a changelog, as far as that is known.
+    pub fn is_changelog(&self, edge: &Edge<'_>) -> bool {
+        let output = self.ops[edge.from].outputs.as_ref().zip(edge.output).and_then(|(outputs, o)| outputs.get(o));
+        output.is_some_and(|output| output.changelog)
     }
 
     /// The columns of one of an operator's inputs, with where they come from.

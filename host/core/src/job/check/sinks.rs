@@ -17,7 +17,7 @@ pub(super) fn check(spec: &JobSpec, problems: &mut Problems) {
     sinks.sort_by_key(|sink| sink.name.span);
     for sink in sinks {
         let Some(connector) = &sink.connector else { continue };
-        let SinkConnector::File { path, .. } = &connector.value else { continue };
+        let (SinkConnector::File { path, .. } | SinkConnector::View { path, .. }) = &connector.value else { continue };
         let name = &sink.name.value;
         if let Some(first) = directories.get(&normal(path)) {
             let message = format!("sinks `{first}` and `{name}` write into the same directory {}", path.display());

@@ -92,7 +92,10 @@ pub fn slices() -> impl Strategy<Value = (Schema, RecordBatch)> {
 }
 
 fn reader(schema: Schema) -> EffectsReader {
-    EffectsReader::new(&Function { outputs: vec![Output { name: "out".into(), schema }], ..function() })
+    EffectsReader::new(&Function {
+        outputs: vec![Output { name: "out".into(), schema, changelog: false }],
+        ..function()
+    })
 }
 
 fn rows_chunk(schema: &Schema, batch: &RecordBatch, origins: Option<&[u32]>) -> Chunk {

@@ -18,7 +18,7 @@ const INFO: CallInfo = CallInfo { epoch: 7, watermark: -3, now: 11, seed: 13, si
 fn batch_of(columns: RecordBatch) -> Batch {
     let rows = columns.num_rows();
     let event_time = Some((0..rows as i64).collect());
-    Batch { columns, event_time, positions: vec![0; rows].into() }
+    Batch { columns, event_time, positions: vec![0; rows].into(), ops: None }
 }
 
 /// The block of a frame's section, through the reader that effects use.

@@ -103,11 +103,12 @@ pub fn function() -> Function {
             slots: vec![Slot::new("s", SlotKind::Value, 1, "u64")],
         },
         input: schema.clone(),
-        outputs: vec![Output { name: "out".to_owned(), schema }],
+        outputs: vec![Output { name: "out".to_owned(), schema, changelog: false }],
         config: Vec::new(),
         right: None,
         late: LateRows::Handled,
         metrics: vec![Metric { name: "seen".to_owned(), kind: MetricKind::Counter }],
+        reads_changes: false,
     }
 }
 
