@@ -101,7 +101,7 @@ impl Job {
         let options =
             RunOptions { job_file: self.file.clone(), state_dir, parallelism: None, epoch: None, metrics: None };
         std::thread::spawn(move || {
-            // The session may be gone; then nobody needs to know.
+            // The loop may be gone; then nobody needs to know.
             let told = |event| drop(sender.send(event));
             let mut observer = |progress: &local::Progress| told(Event::Progress(Box::new(progress.clone())));
             let result = local::run_varied(options, &variation, stop, &mut observer).map(|(summary, _)| summary);

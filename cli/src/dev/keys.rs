@@ -1,4 +1,4 @@
-//! What ends a session: the key `q` on a terminal, SIGINT and SIGTERM anywhere.
+//! What ends development: the key `q` on a terminal, SIGINT and SIGTERM anywhere.
 
 use super::Event;
 use anyhow::{Context, Result};

@@ -1,4 +1,4 @@
-//! What a session shows: one picture on a terminal, plain lines elsewhere. It decides nothing.
+//! What development shows: one picture on a terminal, plain lines elsewhere. It decides nothing.
 
 use super::job::Job;
 use super::modules::{Built, DevModule};
