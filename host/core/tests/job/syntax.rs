@@ -179,7 +179,7 @@ fn kinds() {
     job.yaml:2:10: error[wrong-kind]: `sources`: expected a map from names to sources, found a list
     job.yaml:3:12: error[wrong-kind]: `functions`: expected a map from names to functions, found `3`
     job.yaml:5:6: error[wrong-kind]: sink `a` must be a map, found `1`
-      help: its keys are `connector`, `path`, `format`, `input`, `roll`, `parallelism`
+      help: its keys are `connector`, `path`, `format`, `input`, `roll`, `mode`, `key`, `every`, `op`, `parallelism`
     "#);
     assert_snapshot!(problems("job: a\nlimits: 3\nsources: { a: { connector: file, path: '', schema: [a] } }\nsinks:\n"), @r#"
     job.yaml:1:1: error[no-sink]: job has no sink: nothing would come out of it
