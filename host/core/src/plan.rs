@@ -143,6 +143,8 @@ pub enum Format {
     Ndjson,
     /// With a header line.
     Csv,
+    /// Columns, in files that can be read once they are closed.
+    Parquet,
 }
 
 /// A function of a module, applied to a stream.

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every point, in the order in which an epoch comes to them.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 11] = [
     "source.barrier",
     "subtask.barrier",
     "commit.before",
@@ -17,6 +17,8 @@ pub const ALL: [&str; 9] = [
     "publish.before",
     "publish.half",
     "publish.after",
+    "close.before",
+    "close.after",
     "finish.before",
     "finish.after",
 ];

@@ -8,6 +8,7 @@ mod idle;
 mod inputs;
 mod late;
 mod nested;
+mod parquet;
 mod sessions;
 mod settings;
 mod two_inputs;

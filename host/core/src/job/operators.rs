@@ -10,13 +10,14 @@ use super::types;
 use super::values::{duration, flag, input, names, number, one_of, parallelism, path, size, text};
 use super::walk::Walk;
 use super::yaml::{Node, Value};
-use super::{follow, generator, keys, sides};
+use super::{follow, generator, keys, sides, whole_files};
 use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
 use std::path::Path;
 use std::time::Duration;
 use wasmill_abi::{Field, Schema};
 
-pub(super) const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv)];
+pub(super) const FORMATS: &[(&str, Format)] =
+    &[("ndjson", Format::Ndjson), ("csv", Format::Csv), ("parquet", Format::Parquet)];
 pub(super) const ON_ERROR: &[(&str, OnError)] =
     &[("fail", OnError::Fail), ("skip", OnError::Skip), ("dead-letter", OnError::DeadLetter)];
 
@@ -95,6 +96,7 @@ fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
     follow::check(walk, spec);
+    whole_files::check_source(walk, spec);
     walk.require("schema");
     spec.schema = schema(walk);
 }
@@ -121,6 +123,7 @@ fn format_of(path: &Path) -> Option<Format> {
     match name.rsplit_once('.')?.1 {
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
+        "parquet" => Some(Format::Parquet),
         _ => None,
     }
 }
@@ -259,6 +262,7 @@ fn sink_connector(
         SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole { encodes: format }),
     };
     walk.refuse(&["path", "roll"], &format!("connector `{name}` writes no files"));
+    whole_files::check_sink(walk, &connector, format);
     Some(Spanned::new(connector, kind.span))
 }
 

@@ -121,7 +121,8 @@ impl Committer {
 
     fn finish(&mut self) -> Result<(), RunError> {
         failpoint::hit("finish.before");
-        let commit = self.empty_commit(self.db.committed_epoch() + 1);
+        let mut commit = self.empty_commit(self.db.committed_epoch() + 1);
+        commit.meta.extend(self.sinks.close()?);
         self.db.commit(commit)?;
         failpoint::hit("finish.after");
         Ok(())

@@ -2,8 +2,10 @@
 //! that what was committed is published there even when the job file names other sinks by then.
 
 use crate::connect::FileTarget;
+use crate::connect::closing::Closing;
+use crate::format::parquet;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the bytes of one sink, subtask and epoch go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +32,21 @@ pub struct Files {
     pub extension: String,
     /// What every file starts with.
     pub header: String,
+}
+
+impl Files {
+    /// One of these files on its way to be closed; `None` when they can be read while they grow.
+    pub fn closing<'a>(&'a self, dir: &'a Path, subtask: u16, file: u32) -> Option<Closing<'a>> {
+        let open_extension = self.extension.as_str();
+        (open_extension == parquet::OPEN_EXTENSION).then_some(Closing {
+            dir,
+            subtask,
+            file,
+            open_extension,
+            closed_extension: parquet::CLOSED_EXTENSION,
+            make: parquet::close,
+        })
+    }
 }
 
 /// A destination and its bytes as one blob: `u32` length of the destination, the destination as

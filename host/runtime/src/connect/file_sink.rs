@@ -217,7 +217,7 @@ fn check_writable(dir: &Path) -> Result<(), SinkError> {
     written.and(removed).map_err(|e| SinkError::of_io("write into directory", dir, e))
 }
 
-fn sync_dir(dir: &Path) -> Result<(), SinkError> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), SinkError> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| SinkError::of_io("sync directory", dir, e))
 }
 

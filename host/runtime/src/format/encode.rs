@@ -2,6 +2,7 @@
 //! twice after a crash must be the same (see the table in [`super`] for the forms of values).
 
 use super::ndjson_rows::ShortRows;
+use super::parquet::KeptRows;
 use super::values::write_timestamp;
 use super::{FormatError, nested};
 use crate::schema::to_arrow;
@@ -16,9 +17,9 @@ use wasmill_abi::Schema;
 use wasmill_abi::calendar::write_date;
 use wasmill_core::plan::Format;
 
-/// Turns batches into the bytes of a text file.
+/// Turns batches into bytes that can be appended to a file.
 pub trait Encoder: Send {
-    /// Appends the rows, each with its line's end. On an error `out` is as it was.
+    /// Appends the rows, of text each with its line's end. On an error `out` is as it was.
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError>;
 
     /// What stands at the start of each new file: the header line for CSV, nothing for NDJSON.
@@ -34,6 +35,7 @@ pub fn encoder(format: Format, schema: &Schema) -> Box<dyn Encoder> {
     match format {
         Format::Ndjson => Box::new(Ndjson { text, short: ShortRows::new(&schema.fields) }),
         Format::Csv => Box::new(Csv { text }),
+        Format::Parquet => Box::new(KeptRows::new(schema)),
     }
 }
 
