@@ -145,6 +145,8 @@ pub enum Format {
     Csv,
     /// Columns, in files that can be read once they are closed.
     Parquet,
+    /// Object container files.
+    Avro,
 }
 
 /// A function of a module, applied to a stream.

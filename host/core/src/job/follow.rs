@@ -30,6 +30,7 @@ pub(super) fn check(walk: &mut Walk<'_, '_>, spec: &SourceSpec) {
     let message = match format {
         Format::Ndjson => None,
         Format::Csv => Some("`follow`: CSV cannot be followed: a file that was just rotated has no header yet"),
+        Format::Avro => Some("`follow`: Avro cannot be followed: a block can be read when it is complete"),
         Format::Parquet => Some("`follow`: Parquet cannot be followed: a file can be read when it is complete"),
     };
     if let Some(message) = message {

@@ -274,7 +274,7 @@ pub const SOURCE: Section = Section {
         Key::new("format", Kind::Word(|| words(FORMATS)), "Needed when the path does not tell, and for `stdin`.")
             .needed_with(&["stdin"])
             .only(&["file", "stdin"])
-            .otherwise("by the path's end: `.ndjson`, `.jsonl`, `.csv`, before `.gz` or `.zst`; `.parquet`")
+            .otherwise("by the path's end: `.ndjson`, `.jsonl`, `.csv`, `.avro`, before `.gz` or `.zst`; `.parquet`")
             .example("ndjson"),
         Key::new(
             "schema",
@@ -424,7 +424,7 @@ pub const SINK: Section = Section {
         Key::new(
             "format",
             Kind::Word(|| words(FORMATS)),
-            "CSV on `stdout` has no header line. `parquet` is for `file` only.",
+            "CSV on `stdout` has no header line. `parquet` and `avro` are for `file` only.",
         )
         .needed_with(&["file"])
         .otherwise("`ndjson`")

@@ -17,7 +17,7 @@ use std::time::Duration;
 use wasmill_abi::{Field, Schema};
 
 pub(super) const FORMATS: &[(&str, Format)] =
-    &[("ndjson", Format::Ndjson), ("csv", Format::Csv), ("parquet", Format::Parquet)];
+    &[("ndjson", Format::Ndjson), ("csv", Format::Csv), ("parquet", Format::Parquet), ("avro", Format::Avro)];
 pub(super) const ON_ERROR: &[(&str, OnError)] =
     &[("fail", OnError::Fail), ("skip", OnError::Skip), ("dead-letter", OnError::DeadLetter)];
 
@@ -124,6 +124,7 @@ fn format_of(path: &Path) -> Option<Format> {
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
         "parquet" => Some(Format::Parquet),
+        "avro" => Some(Format::Avro),
         _ => None,
     }
 }

@@ -5,9 +5,6 @@ use super::spec::SourceSpec;
 use super::walk::Walk;
 use crate::plan::{Format, SinkConnector, SourceConnector};
 
-const CODE: &str = "whole-files";
-const HELP: &str = "take the connector `file`, or the format `ndjson`";
-
 /// A source needs files, and plain ones where they are read from their end.
 pub(super) fn check_source(walk: &mut Walk<'_, '_>, spec: &SourceSpec) {
     let Some(word) = spec.format.and_then(word_of) else { return };
@@ -18,7 +15,7 @@ pub(super) fn check_source(walk: &mut Walk<'_, '_>, spec: &SourceSpec) {
                 let span = walk.get("path").expect("a file source has one").span;
                 let message = "`path`: a Parquet file is read from its end, and cannot be compressed as a whole";
                 let help = "uncompress the file: its columns are compressed already";
-                walk.problem(Problem::new(CODE, span, message).with_help(help));
+                walk.problem(Problem::new("whole-files", span, message).with_help(help));
             }
         }
         _ => {}
@@ -39,12 +36,14 @@ fn word_of(format: Format) -> Option<&'static str> {
     match format {
         Format::Ndjson | Format::Csv => None,
         Format::Parquet => Some("parquet"),
+        Format::Avro => Some("avro"),
     }
 }
 
 fn refuse(walk: &mut Walk<'_, '_>, connector: &str, word: &str) {
     if let Some(node) = walk.get("format") {
         let message = format!("`format`: connector `{connector}` cannot have `{word}`, which stands in whole files");
-        walk.problem(Problem::new(CODE, node.span, message).with_help(HELP));
+        let help = "take the connector `file`, or the format `ndjson`";
+        walk.problem(Problem::new("whole-files", node.span, message).with_help(help));
     }
 }

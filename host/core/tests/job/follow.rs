@@ -43,6 +43,8 @@ fn whole_files_are_no_streams() {
         "connector: stdin, format: parquet",
         "error[whole-files]: `format`: connector `stdin` cannot have `parquet`",
     );
+    assert_eq!(source("connector: file, path: a.avro.gz").format, Format::Avro);
+    refused("connector: stdin, format: avro", "error[whole-files]: `format`: connector `stdin` cannot have `avro`");
     refused("connector: file, path: a.parquet.gz", "error[whole-files]: `path`: a Parquet file is read from its end");
 }
 
@@ -51,6 +53,7 @@ fn what_cannot_be_followed_is_refused() {
     refused("connector: file, path: a.ndjson.gz, follow: true", "a compressed file cannot be followed");
     refused("connector: file, path: a.csv, follow: true", "CSV cannot be followed");
     refused("connector: file, path: a.parquet, follow: true", "Parquet cannot be followed");
+    refused("connector: file, path: a.avro, follow: true", "Avro cannot be followed");
     refused("connector: file, path: a.ndjson, follow: perhaps", "`true` or `false`");
     refused("connector: stdin, format: ndjson, follow: true", "cannot have the key `follow`");
 }

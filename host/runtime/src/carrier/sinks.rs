@@ -70,7 +70,7 @@ impl Sinks {
                 sinks.add(&operator.name, publisher, db)?;
             }
         }
-        let files = |path: &str| Files { path: path.into(), extension: "ndjson".to_owned(), header: String::new() };
+        let files = |path: &str| Files { path: path.into(), extension: "ndjson".to_owned(), header: Vec::new() };
         sinks.add(DEAD_LETTERS, Publisher::File { files: files(letters::DIR), roll: DEAD_LETTERS_ROLL }, db)?;
         let roll = Roll { bytes: plan.limits.replays_bytes / u64::from(REPLAY_FILES), ..DEAD_LETTERS_ROLL };
         sinks.add(REPLAYS, Publisher::File { files: files(letters::CALLS_DIR), roll }, db)?;
@@ -179,7 +179,7 @@ impl Sinks {
         match destination {
             Destination::Stdout => stdout_sink::publish(&mut std::io::stdout().lock(), bytes).map_err(fail),
             Destination::File(FilePlace { files, target }) => {
-                let (dir, header) = (self.directory(&entry.sink, &files), files.header.as_bytes());
+                let (dir, header) = (self.directory(&entry.sink, &files), files.header.as_slice());
                 let closing = |file| files.closing(&dir, entry.subtask, file);
                 if closing(target.file).is_some_and(|c| c.is_closed()) {
                     // All that was committed for it stood in it before it was closed.
@@ -257,8 +257,8 @@ fn publisher_of(sink: &Sink) -> Option<Publisher> {
         SinkConnector::Stdout => Some(Publisher::Stdout),
         SinkConnector::File { path, roll_bytes, roll_age } => {
             let encoder = format::encoder(sink.format, &sink.schema);
-            let header = String::from_utf8(encoder.header()).expect("headers are made of the names of columns");
-            let files = Files { path: path.clone(), extension: encoder.extension().to_owned(), header };
+            let files =
+                Files { path: path.clone(), extension: encoder.extension().to_owned(), header: encoder.header() };
             Some(Publisher::File { files, roll: Roll { bytes: *roll_bytes, age: *roll_age } })
         }
     }

@@ -5,7 +5,8 @@ use super::partition::{BatchLimits, Identity, OpenPart, Outcome};
 use super::position::PartitionPosition;
 use super::{DeadLine, Rows, SourceError, input};
 use crate::batch::{Batch, Position};
-use crate::format::column_rows::{ColumnRows, Damage, with_nulls};
+use crate::format::avro_rows::{AvroHeader, AvroRows};
+use crate::format::column_rows::{ColumnRows, Damage, Place, with_nulls};
 use crate::format::parquet::ParquetRows;
 use crate::format::{FormatError, encoder};
 use crate::schema::to_arrow;
@@ -164,12 +165,16 @@ fn open_rows(
     position: &PartitionPosition,
     limits: BatchLimits,
 ) -> Result<Box<dyn ColumnRows>, SourceError> {
-    let file = input::open(path, position.offset)?;
-    let (skip, batch_rows) = (position.line.saturating_sub(1), limits.rows.min(READ_AHEAD_ROWS));
-    match ParquetRows::open(file, &source.schema, skip, batch_rows) {
-        Ok(rows) => Ok(Box::new(rows)),
-        Err(source) => Err(SourceError::Format { path: path.to_owned(), source }),
+    let next_row = position.line.saturating_sub(1);
+    let format = |source| SourceError::Format { path: path.to_owned(), source };
+    if source.format == Format::Avro {
+        let header = AvroHeader::read(input::open_at(path, 0)?, &source.schema).map_err(format)?;
+        let at = Place { offset: position.offset.max(header.len()), skip: position.skip };
+        return Ok(Box::new(AvroRows::new(header, input::open_at(path, at.offset)?, at, next_row)));
     }
+    let (file, batch_rows) = (input::open(path, position.offset)?, limits.rows.min(READ_AHEAD_ROWS));
+    let rows = ParquetRows::open(file, &source.schema, next_row, batch_rows).map_err(format)?;
+    Ok(Box::new(rows))
 }
 
 impl OpenPart for ColumnPartition {

@@ -215,7 +215,7 @@ fn open_file(
 ) -> Result<(Box<dyn OpenPart>, FileIdentity), SourceError> {
     let path = of.path;
     let identity = input::identify(path, position.offset)?;
-    if source.format == Format::Parquet {
+    if matches!(source.format, Format::Parquet | Format::Avro) {
         return Ok((Box::new(ColumnPartition::open(of, source, position, limits)?), identity));
     }
     let (mut offset, mut line) = (position.offset, position.line);

@@ -235,7 +235,7 @@ impl Partition {
 fn too_long(format: wasmill_core::plan::Format) -> String {
     let limit = super::records::RECORD_BYTES_MAX;
     match format {
-        wasmill_core::plan::Format::Ndjson | wasmill_core::plan::Format::Parquet => {
+        wasmill_core::plan::Format::Ndjson | wasmill_core::plan::Format::Parquet | wasmill_core::plan::Format::Avro => {
             format!("longer than the limit of {limit} bytes")
         }
         wasmill_core::plan::Format::Csv => {

@@ -24,6 +24,8 @@
 //!
 //! Parquet and Avro have types of their own; [`fit`] says which of them are read as which.
 
+mod avro_blocks;
+pub mod avro_rows;
 pub mod column_rows;
 mod columns;
 mod csv;
@@ -87,14 +89,16 @@ pub fn decoder(format: Format, schema: &Schema, header: Option<&[u8]>) -> Result
     match format {
         Format::Ndjson => Ok(Box::new(ndjson::NdjsonDecoder::new(schema))),
         Format::Csv => Ok(Box::new(csv::CsvDecoder::new(schema, header.unwrap_or_default())?)),
-        Format::Parquet => Err(FormatError::Unreadable { format: "lines", reason: "it holds columns".to_owned() }),
+        Format::Parquet | Format::Avro => {
+            Err(FormatError::Unreadable { format: "lines", reason: "it holds columns".to_owned() })
+        }
     }
 }
 
 /// Whether the first record of an input names the columns.
 pub fn has_header(format: Format) -> bool {
     match format {
-        Format::Ndjson | Format::Parquet => false,
+        Format::Ndjson | Format::Parquet | Format::Avro => false,
         Format::Csv => true,
     }
 }

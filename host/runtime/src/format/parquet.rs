@@ -97,7 +97,7 @@ impl Encoder for KeptRows {
     fn header(&self) -> Vec<u8> {
         let mut schema = Writer::new();
         self.schema.encode(&mut schema);
-        let hex: String = schema.into_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        let hex = crate::hex::encode(&schema.into_bytes());
         format!("{KEPT_MAGIC}{hex}\n").into_bytes()
     }
 
@@ -142,12 +142,7 @@ fn read_header(kept: &mut impl BufRead) -> io::Result<Schema> {
     kept.by_ref().take(16 << 20).read_line(&mut line)?;
     let hex = line.strip_prefix(KEPT_MAGIC).and_then(|l| l.strip_suffix('\n'));
     let hex = hex.ok_or_else(|| invalid("it does not start like a file of kept rows"))?;
-    let digit = |pair: &[u8; 2]| {
-        let text = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(text, 16).ok()
-    };
-    let bytes: Option<Vec<u8>> = hex.as_bytes().as_chunks().0.iter().map(digit).collect();
-    let bytes = bytes.ok_or_else(|| invalid("its schema is not in hex"))?;
+    let bytes = crate::hex::decode(hex).ok_or_else(|| invalid("its schema is not in hex"))?;
     Schema::decode(&mut Reader::new("schema", &bytes)).map_err(|e| invalid(e.to_string()))
 }
 

@@ -201,8 +201,10 @@ fn read(chunk: &Buffer, column: &Column<'_>, arrow: &DataType) -> Result<ArrayRe
         Type::Date => primitive::<Date32Type>(values, rows, nulls)?,
         Type::Decimal { precision, .. } => {
             let array = PrimitiveArray::<Decimal128Type>::try_new(aligned(values, rows), nulls)?;
+            // The type comes first: the digits are checked against its scale, too.
+            let array = array.with_data_type(arrow.clone());
             array.validate_decimal_precision(precision)?;
-            Arc::new(array.with_data_type(arrow.clone()))
+            Arc::new(array)
         }
         Type::List => {
             let DataType::List(item) = arrow else { return Err(other_type(arrow)) };
