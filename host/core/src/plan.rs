@@ -148,6 +148,10 @@ pub enum Format {
     Ndjson,
     /// With a header line.
     Csv,
+    /// Columns, in files that can be read once they are closed.
+    Parquet,
+    /// Object container files.
+    Avro,
 }
 
 /// A function of a module, applied to a stream.

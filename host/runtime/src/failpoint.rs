@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Every point, in the order in which an epoch comes to them.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 13] = [
     "source.barrier",
     "subtask.barrier",
     "commit.before",
@@ -19,6 +19,8 @@ pub const ALL: [&str; 11] = [
     "publish.after",
     "view.before",
     "view.rename",
+    "close.before",
+    "close.after",
     "finish.before",
     "finish.after",
 ];

@@ -18,6 +18,7 @@ pub mod exchange;
 pub mod failpoint;
 pub mod format;
 pub mod fragment;
+mod hex;
 pub mod letters;
 pub mod measure;
 pub mod replay;

@@ -31,7 +31,7 @@ fn column(name: &str, ty: Type) -> Schema {
 }
 
 fn function(name: &str, kind: FunctionKind, input: Schema, out: Schema) -> Function {
-    let outputs = vec![Output { name: "out".into(), schema: out }];
+    let outputs = vec![Output { name: "out".into(), schema: out, changelog: false }];
     Function {
         name: name.into(),
         doc: String::new(),
@@ -42,6 +42,7 @@ fn function(name: &str, kind: FunctionKind, input: Schema, out: Schema) -> Funct
         metrics: Vec::new(),
         right: None,
         late: LateRows::Handled,
+        reads_changes: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Jobs of every shape through the binary, as a user runs them: inputs of all kinds, graphs of all
 //! kinds, and the same answer whatever the settings.
 
+mod avro;
 mod dedup;
 mod follow;
 mod graphs;
@@ -8,6 +9,7 @@ mod idle;
 mod inputs;
 mod late;
 mod nested;
+mod parquet;
 mod sessions;
 mod settings;
 mod two_inputs;

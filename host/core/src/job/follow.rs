@@ -26,9 +26,15 @@ pub(super) fn connector(
 
 /// A followed file needs a format whose lines stand for themselves.
 pub(super) fn check(walk: &mut Walk<'_, '_>, spec: &SourceSpec) {
-    if let (Some(SourceConnector::Follow { .. }), Some(Format::Csv)) = (&spec.connector, spec.format) {
+    let (Some(SourceConnector::Follow { .. }), Some(format)) = (&spec.connector, spec.format) else { return };
+    let message = match format {
+        Format::Ndjson => None,
+        Format::Csv => Some("`follow`: CSV cannot be followed: a file that was just rotated has no header yet"),
+        Format::Avro => Some("`follow`: Avro cannot be followed: a block can be read when it is complete"),
+        Format::Parquet => Some("`follow`: Parquet cannot be followed: a file can be read when it is complete"),
+    };
+    if let Some(message) = message {
         let span = walk.key_span("follow").expect("a followed source says so");
-        let message = "`follow`: CSV cannot be followed: a file that was just rotated has no header yet";
         walk.problem(Problem::new("follow-format", span, message).with_help("let the writer write `ndjson`"));
     }
 }

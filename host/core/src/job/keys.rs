@@ -274,7 +274,7 @@ pub const SOURCE: Section = Section {
         Key::new("format", Kind::Word(|| words(FORMATS)), "Needed when the path does not tell, and for `stdin`.")
             .needed_with(&["stdin"])
             .only(&["file", "stdin"])
-            .otherwise("by the path's end: `.ndjson`, `.jsonl`, `.csv`, before `.gz` or `.zst`")
+            .otherwise("by the path's end: `.ndjson`, `.jsonl`, `.csv`, `.avro`, before `.gz` or `.zst`; `.parquet`")
             .example("ndjson"),
         Key::new(
             "schema",
@@ -430,10 +430,14 @@ pub const SINK: Section = Section {
             .needed_with(&["file"])
             .only(&["file"])
             .example("out"),
-        Key::new("format", Kind::Word(|| words(FORMATS)), "CSV on `stdout` has no header line.")
-            .needed_with(&["file"])
-            .otherwise("`ndjson`")
-            .example("csv"),
+        Key::new(
+            "format",
+            Kind::Word(|| words(FORMATS)),
+            "CSV on `stdout` has no header line. `parquet` and `avro` are for `file` only.",
+        )
+        .needed_with(&["file"])
+        .otherwise("`ndjson`")
+        .example("csv"),
         Key::new("input", Kind::Names, "As for [functions](#functions).").needed().example("hourly"),
         Key::new("roll", Kind::Map(&ROLL), "When a new file begins.").only(&["file"]),
         Key::new(

@@ -49,6 +49,7 @@ mod suggest;
 mod types;
 mod values;
 mod walk;
+mod whole_files;
 mod yaml;
 
 pub use check::{Overrides, check};

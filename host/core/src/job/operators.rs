@@ -10,13 +10,14 @@ use super::types;
 use super::values::{duration, flag, input, names, number, one_of, parallelism, path, size, text};
 use super::walk::Walk;
 use super::yaml::{Node, Value};
-use super::{follow, generator, keys, sides};
+use super::{follow, generator, keys, sides, whole_files};
 use crate::plan::{Format, OnError, SinkConnector, SourceConnector};
 use std::path::Path;
 use std::time::Duration;
 use wasmill_abi::{Field, Schema};
 
-pub(super) const FORMATS: &[(&str, Format)] = &[("ndjson", Format::Ndjson), ("csv", Format::Csv)];
+pub(super) const FORMATS: &[(&str, Format)] =
+    &[("ndjson", Format::Ndjson), ("csv", Format::Csv), ("parquet", Format::Parquet), ("avro", Format::Avro)];
 pub(super) const ON_ERROR: &[(&str, OnError)] =
     &[("fail", OnError::Fail), ("skip", OnError::Skip), ("dead-letter", OnError::DeadLetter)];
 
@@ -108,6 +109,7 @@ fn read(walk: &mut Walk<'_, '_>, kind: Option<SourceKind>, spec: &mut SourceSpec
     }
     spec.format = walk.optional("format", one_of(FORMATS)).map(|f| f.value).or(by_path);
     follow::check(walk, spec);
+    whole_files::check_source(walk, spec);
     walk.require("schema");
     spec.schema = schema(walk);
     spec.op = op(walk);
@@ -148,6 +150,8 @@ fn format_of(path: &Path) -> Option<Format> {
     match name.rsplit_once('.')?.1 {
         "ndjson" | "jsonl" => Some(Format::Ndjson),
         "csv" => Some(Format::Csv),
+        "parquet" => Some(Format::Parquet),
+        "avro" => Some(Format::Avro),
         _ => None,
     }
 }
@@ -287,7 +291,10 @@ fn sink_connector(
 ) -> Option<Spanned<SinkConnector>> {
     let kind = kind?;
     let (name, connector) = match kind.value {
-        SinkKind::File if mode(walk) == SinkMode::Upsert => return view(walk),
+        SinkKind::File if mode(walk) == SinkMode::Upsert => {
+            whole_files::check_view(walk, format);
+            return view(walk);
+        }
         SinkKind::File => {
             walk.refuse(&["key", "every"], "only a file sink with `mode: upsert` has them");
             let (roll_bytes, roll_age) = roll(walk);
@@ -298,6 +305,7 @@ fn sink_connector(
         SinkKind::Blackhole => ("blackhole", SinkConnector::Blackhole { encodes: format }),
     };
     walk.refuse(&["path", "roll", "mode", "key", "every"], &format!("connector `{name}` writes no files"));
+    whole_files::check_sink(walk, &connector, format);
     Some(Spanned::new(connector, kind.span))
 }
 

@@ -3,7 +3,7 @@
 use super::support::run;
 use std::time::Duration;
 use wasmill_core::job::Overrides;
-use wasmill_core::plan::{OperatorKind, Source, SourceConnector};
+use wasmill_core::plan::{Format, OperatorKind, Source, SourceConnector};
 
 fn text(source: &str) -> String {
     let time = "event_time: { column: at, idle_timeout: 5s }";
@@ -37,9 +37,23 @@ fn a_source_follows_its_files_when_it_says_so() {
 }
 
 #[test]
+fn whole_files_are_no_streams() {
+    assert_eq!(source("connector: file, path: a.parquet").format, Format::Parquet);
+    refused(
+        "connector: stdin, format: parquet",
+        "error[whole-files]: `format`: connector `stdin` cannot have `parquet`",
+    );
+    assert_eq!(source("connector: file, path: a.avro.gz").format, Format::Avro);
+    refused("connector: stdin, format: avro", "error[whole-files]: `format`: connector `stdin` cannot have `avro`");
+    refused("connector: file, path: a.parquet.gz", "error[whole-files]: `path`: a Parquet file is read from its end");
+}
+
+#[test]
 fn what_cannot_be_followed_is_refused() {
     refused("connector: file, path: a.ndjson.gz, follow: true", "a compressed file cannot be followed");
     refused("connector: file, path: a.csv, follow: true", "CSV cannot be followed");
+    refused("connector: file, path: a.parquet, follow: true", "Parquet cannot be followed");
+    refused("connector: file, path: a.avro, follow: true", "Avro cannot be followed");
     refused("connector: file, path: a.ndjson, follow: perhaps", "`true` or `false`");
     refused("connector: stdin, format: ndjson, follow: true", "cannot have the key `follow`");
 }

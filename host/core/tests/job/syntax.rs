@@ -197,7 +197,7 @@ fn values() {
         ("job: hourly-delays", "job: Hourly Delays"),
         ("parallelism: 2", "parallelism: 257\nepoch: 5ms\ndrain_timeout: 30\nkey_groups: -1"),
         ("connector: file\n    path: data", "connector: flie\n    path: data"),
-        ("format: csv", "format: parquet"),
+        ("format: csv", "format: xml"),
         ("delay: \"int32?\", distance: int32", "delay: integer, distance: int23?"),
         ("max_delay: 5m", "max_delay: 1.5m"),
         ("    input: clean.out", "    input: clean.out\n    on_error: ignore"),
@@ -224,7 +224,7 @@ fn values() {
     job.yaml:15:3: error[ambiguous-function]: module `flights` has several functions and none is called `Clean`
       help: say which with `function`: did you mean `clean`?
     job.yaml:22:15: error[unknown-value]: `on_error`: `ignore` is not one of `fail`, `skip`, `dead-letter`
-    job.yaml:28:13: error[unknown-value]: `format`: `parquet` is not one of `ndjson`, `csv`
+    job.yaml:28:13: error[unknown-value]: `format`: `xml` is not one of `ndjson`, `csv`, `parquet`
     job.yaml:30:20: error[bad-value]: `bytes`: "1GB" is not a size: write a whole number of bytes, or one with a unit (KiB, MiB or GiB), for example 64MiB
     job.yaml:30:30: error[out-of-range]: `age`: 0s is out of range, it must be from 1s to 8784h
     "#);

@@ -81,3 +81,18 @@ fn csv_holds_no_nested_values() {
     run(&job("'decimal(12,2)'", "csv"), &Overrides::default()).expect("decimals are text in CSV");
     run(&job("date?", "csv"), &Overrides::default()).expect("dates are text in CSV");
 }
+
+#[test]
+fn avro_has_no_uint64_and_names_of_its_own() {
+    run(&job("'list<{ a: list<uint32> }>'", "avro"), &Overrides::default()).expect("Avro has nested values");
+    for (ty, why) in [
+        ("uint64", "source `in` has the column `c: uint64`, which Avro cannot hold: it has no type for `uint64`"),
+        ("list<uint64?>", "which Avro cannot hold: it has no type for `uint64`"),
+        ("'{ zip-code: string }'", "which Avro cannot hold: `zip-code` is no name there"),
+        ("'{ 1st: string }'", "which Avro cannot hold: `1st` is no name there"),
+    ] {
+        let text = run(&job(ty, "avro"), &Overrides::default()).expect_err("Avro cannot hold it");
+        assert!(text.contains("error[avro-column]") && text.contains(why), "{ty}: {text}");
+    }
+    run(&job("uint64", "parquet"), &Overrides::default()).expect("Parquet has it");
+}

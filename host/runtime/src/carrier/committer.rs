@@ -128,7 +128,8 @@ impl Committer {
     fn finish(&mut self) -> Result<(), RunError> {
         self.views.refresh_all(&self.db)?;
         failpoint::hit("finish.before");
-        let commit = self.empty_commit(self.db.committed_epoch() + 1);
+        let mut commit = self.empty_commit(self.db.committed_epoch() + 1);
+        commit.meta.extend(self.sinks.close()?);
         self.db.commit(commit)?;
         failpoint::hit("finish.after");
         Ok(())

@@ -2,8 +2,10 @@
 //! that what was committed is published there even when the job file names other sinks by then.
 
 use crate::connect::FileTarget;
+use crate::connect::closing::Closing;
+use crate::format::parquet;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where the bytes of one sink, subtask and epoch go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,7 +31,51 @@ pub struct Files {
     pub path: PathBuf,
     pub extension: String,
     /// What every file starts with.
-    pub header: String,
+    #[serde(with = "header_form")]
+    pub header: Vec<u8>,
+}
+
+impl Files {
+    /// One of these files on its way to be closed; `None` when they can be read while they grow.
+    pub fn closing<'a>(&'a self, dir: &'a Path, subtask: u16, file: u32) -> Option<Closing<'a>> {
+        let open_extension = self.extension.as_str();
+        (open_extension == parquet::OPEN_EXTENSION).then_some(Closing {
+            dir,
+            subtask,
+            file,
+            open_extension,
+            closed_extension: parquet::CLOSED_EXTENSION,
+            make: parquet::close,
+        })
+    }
+}
+
+/// A header as JSON: a text, or `{"hex": "..."}` when it is none.
+mod header_form {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged, deny_unknown_fields)]
+    enum Form {
+        Text(String),
+        Hex { hex: String },
+    }
+
+    pub fn serialize<S: Serializer>(header: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        let form = match std::str::from_utf8(header) {
+            Ok(text) => Form::Text(text.to_owned()),
+            Err(_) => Form::Hex { hex: crate::hex::encode(header) },
+        };
+        form.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        match Form::deserialize(deserializer)? {
+            Form::Text(text) => Ok(text.into_bytes()),
+            Form::Hex { hex } => crate::hex::decode(&hex).ok_or_else(|| D::Error::custom("the header is not in hex")),
+        }
+    }
 }
 
 /// A destination and its bytes as one blob: `u32` length of the destination, the destination as
@@ -61,12 +107,15 @@ mod tests {
 
     #[test]
     fn a_sealed_blob_comes_back_and_anything_else_does_not() {
-        let files = Files { path: "out/a".into(), extension: "csv".into(), header: "a,ü\n".into() };
+        let files = |header: &[u8]| Files { path: "out/a".into(), extension: "csv".into(), header: header.to_vec() };
         let target = FileTarget { file: 3, offset: 77, opened_at_ms: 5 };
-        for destination in [Destination::File(FilePlace { files, target }), Destination::Stdout] {
+        let file = |header| Destination::File(FilePlace { files: files(header), target });
+        for destination in [file("a,ü\n".as_bytes()), file(b"Obj\x01\xff\x02"), Destination::Stdout] {
             let sealed = seal(&destination, b"rows\n");
             assert_eq!(unseal(&sealed), Some((destination, &b"rows\n"[..])));
         }
+        let text = String::from_utf8(json_of(&files("a,ü\n".as_bytes()))).expect("JSON");
+        assert_eq!(text, r#"{"path":"out/a","extension":"csv","header":"a,ü\n"}"#);
         assert_eq!(unseal(b"a,b,c\n1,2,3\n"), None);
         assert_eq!(unseal(b"\x02"), None);
     }

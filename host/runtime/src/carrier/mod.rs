@@ -126,12 +126,13 @@ impl<'a> Opened<'a> {
         let db = Database::open(job.state_dir, &identity)?;
         let mut meta = admission::admit(job.plan, job.factories, db.as_ref())?;
         let starts = Starts::count(job.state_dir, db.committed_epoch())?;
-        let sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
+        let mut sinks = Sinks::open(job.plan, job.base, job.state_dir, &db)?;
         for entry in db.outbox()? {
             sinks.publish(&entry)?;
         }
         let mut views = Views::open(job.plan, job.base, &db, &mut meta)?;
         views.resume(&db)?;
+        sinks.close_leftovers()?;
         for (name, factory) in job.factories {
             letters::keep_module(job.state_dir, factory.sha256(), factory.component()).unwrap_or_else(|e| {
                 tracing::warn!("module {name:?} is not kept for `wasmill replay`: {e}");

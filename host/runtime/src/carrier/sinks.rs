@@ -41,6 +41,9 @@ pub struct Sinks {
     names: Vec<String>,
     /// Where the next bytes of each sink and subtask go.
     next: BTreeMap<(String, u16), FileTarget>,
+    /// Files that take no more rows, and may still be open: those of former settings, and one whose
+    /// closing a crash interrupted.
+    leftovers: Vec<(String, u16, FilePlace)>,
     /// The positions that the epoch under way has moved.
     moved: Vec<(String, Option<Vec<u8>>)>,
 }
@@ -58,6 +61,7 @@ impl Sinks {
             publishers: BTreeMap::new(),
             names: plan.operators.iter().map(|o| o.name.clone()).collect(),
             next: BTreeMap::new(),
+            leftovers: Vec::new(),
             moved: Vec::new(),
         };
         for operator in &plan.operators {
@@ -66,7 +70,7 @@ impl Sinks {
                 sinks.add(&operator.name, publisher, db)?;
             }
         }
-        let files = |path: &str| Files { path: path.into(), extension: "ndjson".to_owned(), header: String::new() };
+        let files = |path: &str| Files { path: path.into(), extension: "ndjson".to_owned(), header: Vec::new() };
         sinks.add(DEAD_LETTERS, Publisher::File { files: files(letters::DIR), roll: DEAD_LETTERS_ROLL }, db)?;
         let roll = Roll { bytes: plan.limits.replays_bytes / u64::from(REPLAY_FILES), ..DEAD_LETTERS_ROLL };
         sinks.add(REPLAYS, Publisher::File { files: files(letters::CALLS_DIR), roll }, db)?;
@@ -82,11 +86,20 @@ impl Sinks {
                 file_sink::claim(&self.directory(name, files)).map_err(fail)?;
             }
             for (subtask, place) in stored {
+                let dir = self.directory(name, &place.files);
+                let is_closed = place.files.closing(&dir, subtask, place.target.file).is_some_and(|c| c.is_closed());
+                if is_closed || place.files != *files {
+                    self.leftovers.push((name.to_owned(), subtask, place.clone()));
+                }
                 if is_new {
                     // What stands in the former directory is done; this one starts with its first file.
                     self.moved.push((position_key(name, subtask), None));
                 } else {
-                    self.next.insert((name.to_owned(), subtask), goes_on_at(&place, files));
+                    let goes_on = !is_closed && place.files == *files;
+                    self.next.insert(
+                        (name.to_owned(), subtask),
+                        if goes_on { place.target } else { next_file(place.target) },
+                    );
                 }
             }
         }
@@ -166,7 +179,15 @@ impl Sinks {
         match destination {
             Destination::Stdout => stdout_sink::publish(&mut std::io::stdout().lock(), bytes).map_err(fail),
             Destination::File(FilePlace { files, target }) => {
-                let (dir, header) = (self.directory(&entry.sink, &files), files.header.as_bytes());
+                let (dir, header) = (self.directory(&entry.sink, &files), files.header.as_slice());
+                let closing = |file| files.closing(&dir, entry.subtask, file);
+                if closing(target.file).is_some_and(|c| c.is_closed()) {
+                    // All that was committed for it stood in it before it was closed.
+                    return Ok(());
+                }
+                if let Some(last) = target.file.checked_sub(1).filter(|_| target.offset == 0).and_then(closing) {
+                    last.close().map_err(fail)?;
+                }
                 let put =
                     |bytes: &[u8]| file_sink::publish(&dir, entry.subtask, &files.extension, &target, header, bytes);
                 if failpoint::reached("publish.half") {
@@ -182,6 +203,36 @@ impl Sinks {
             }
         }
     }
+
+    /// Closes the files of former settings. For when all that was committed for them is published.
+    pub fn close_leftovers(&mut self) -> Result<(), RunError> {
+        for (sink, subtask, place) in std::mem::take(&mut self.leftovers) {
+            self.close_one(&sink, subtask, &place.files, place.target.file)?;
+        }
+        Ok(())
+    }
+
+    /// Closes all files whose rows are still gathered, for nothing more comes now. Returns where each
+    /// sink goes on if the job is started again.
+    pub fn close(&self) -> Result<Vec<(String, Option<Vec<u8>>)>, RunError> {
+        let mut moved = Vec::new();
+        for ((sink, subtask), target) in &self.next {
+            let Some(Publisher::File { files, .. }) = self.publishers.get(sink) else { continue };
+            if target.offset > 0 && self.close_one(sink, *subtask, files, target.file)? {
+                let place = FilePlace { files: files.clone(), target: next_file(*target) };
+                moved.push((position_key(sink, *subtask), Some(json_of(&place))));
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Whether it is a file that has to be closed.
+    fn close_one(&self, sink: &str, subtask: u16, files: &Files, file: u32) -> Result<bool, RunError> {
+        let dir = self.directory(sink, files);
+        let Some(closing) = files.closing(&dir, subtask, file) else { return Ok(false) };
+        closing.close().map_err(|source| RunError::Sink { operator: sink.to_owned(), source })?;
+        Ok(true)
+    }
 }
 
 /// Where each subtask of a sink stands.
@@ -196,12 +247,8 @@ fn stored_places(sink: &str, db: &Database) -> Result<Vec<(u16, FilePlace)>, Run
     db.meta_prefix(&prefix)?.into_iter().map(read).collect()
 }
 
-/// Files that are to look otherwise from now on go on with a new one.
-fn goes_on_at(place: &FilePlace, files: &Files) -> FileTarget {
-    match place.files == *files {
-        true => place.target,
-        false => FileTarget { file: place.target.file + 1, offset: 0, ..place.target },
-    }
+fn next_file(target: FileTarget) -> FileTarget {
+    FileTarget { file: target.file + 1, offset: 0, ..target }
 }
 
 fn publisher_of(sink: &Sink) -> Option<Publisher> {
@@ -210,8 +257,8 @@ fn publisher_of(sink: &Sink) -> Option<Publisher> {
         SinkConnector::Stdout => Some(Publisher::Stdout),
         SinkConnector::File { path, roll_bytes, roll_age } => {
             let encoder = format::encoder(sink.format, &sink.schema);
-            let header = String::from_utf8(encoder.header()).expect("headers are made of the names of columns");
-            let files = Files { path: path.clone(), extension: encoder.extension().to_owned(), header };
+            let files =
+                Files { path: path.clone(), extension: encoder.extension().to_owned(), header: encoder.header() };
             Some(Publisher::File { files, roll: Roll { bytes: *roll_bytes, age: *roll_age } })
         }
     }

@@ -1,14 +1,15 @@
 //! The files of one subtask, read so that they advance together in event time. Which file is next
 //! follows from the files' positions alone, so a resumed reader goes the way the first would have.
 
-use super::partition::{BatchLimits, Identity, Outcome, Partition};
+use super::column_partition::ColumnPartition;
+use super::partition::{BatchLimits, Identity, OpenPart, Outcome, Partition};
 use super::partitions::path_of;
 use super::position::{FileIdentity, PartitionPosition};
 use super::records::Records;
 use super::{Next, Rows, SourceError, SourceOptions, SourceReader, input};
 use crate::format::{self, Decoder};
 use std::path::{Path, PathBuf};
-use wasmill_core::plan::Source;
+use wasmill_core::plan::{Format, Source};
 use wasmill_core::watermark::lowest;
 
 /// Files open at once; the others wait, and hold the watermark back.
@@ -34,7 +35,7 @@ struct FileEntry {
 enum FileState {
     /// Not opened by this reader yet.
     Waiting(PartitionPosition),
-    Open(Box<Partition>, FileIdentity),
+    Open(Box<dyn OpenPart>, FileIdentity),
     Done(PartitionPosition),
 }
 
@@ -98,9 +99,13 @@ impl FileSource {
         for file in self.files.iter_mut().filter(|f| !f.is_done()).take(OPEN_MAX) {
             if let FileState::Waiting(position) = &file.state {
                 let path = path_of(&file.name, &self.base);
-                let (partition, identity) =
-                    open_file(Identity { name: &file.name, id: file.id, path: &path }, &self.source, position)?;
-                file.state = FileState::Open(Box::new(partition), identity);
+                let (partition, identity) = open_file(
+                    Identity { name: &file.name, id: file.id, path: &path },
+                    &self.source,
+                    position,
+                    self.limits,
+                )?;
+                file.state = FileState::Open(partition, identity);
             }
         }
         Ok(())
@@ -206,9 +211,13 @@ fn open_file(
     of: Identity<'_>,
     source: &Source,
     position: &PartitionPosition,
-) -> Result<(Partition, FileIdentity), SourceError> {
+    limits: BatchLimits,
+) -> Result<(Box<dyn OpenPart>, FileIdentity), SourceError> {
     let path = of.path;
     let identity = input::identify(path, position.offset)?;
+    if matches!(source.format, Format::Parquet | Format::Avro) {
+        return Ok((Box::new(ColumnPartition::open(of, source, position, limits)?), identity));
+    }
     let (mut offset, mut line) = (position.offset, position.line);
     let decoder;
     if format::has_header(source.format) {
@@ -220,7 +229,7 @@ fn open_file(
         decoder = Some(made.map_err(|source| SourceError::Format { path: path.to_owned(), source })?);
     }
     let records = Records::new(input::open_at(path, offset)?, source.format, offset, line);
-    Ok((Partition::new(of, source, position, records, decoder), identity))
+    Ok((Box::new(Partition::new(of, source, position, records, decoder)), identity))
 }
 
 struct HeaderRead {

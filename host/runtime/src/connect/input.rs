@@ -76,7 +76,7 @@ pub fn identify_head(path: &Path, offset: u64, head_bytes: u64) -> Result<FileId
 
 /// The hash of a file's start, in hex.
 pub fn head_sha256(head: &[u8]) -> String {
-    Sha256::digest(head).iter().map(|b| format!("{b:02x}")).collect()
+    crate::hex::encode(&Sha256::digest(head))
 }
 
 /// Checks that the file at `path` is the one of which everything before `offset` was read.

@@ -4,6 +4,8 @@
 //! on from any position they named. Sinks put given bytes at a given place, any number of times
 //! with the same result. This room decides neither when an epoch ends nor what is in a row.
 
+pub mod closing;
+mod column_partition;
 mod error;
 pub mod file_sink;
 mod file_source;

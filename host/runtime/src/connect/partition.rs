@@ -44,7 +44,40 @@ pub struct Identity<'a> {
     pub path: &'a Path,
 }
 
-/// A partition that is being read.
+/// A partition that is open.
+pub trait OpenPart: Send {
+    /// The place behind everything that was returned. The identity of the file is left open.
+    fn position(&self) -> PartitionPosition;
+
+    /// The last watermark that was due.
+    fn watermark(&self) -> Option<i64>;
+
+    /// The highest event time read.
+    fn highest(&self) -> Option<i64>;
+
+    /// Reads up to the limits, or to the next position of a watermark. `Rows` may be empty.
+    fn read(&mut self, limits: BatchLimits) -> Result<(Rows, Outcome), SourceError>;
+}
+
+impl OpenPart for Partition {
+    fn position(&self) -> PartitionPosition {
+        Partition::position(self)
+    }
+
+    fn watermark(&self) -> Option<i64> {
+        Partition::watermark(self)
+    }
+
+    fn highest(&self) -> Option<i64> {
+        Partition::highest(self)
+    }
+
+    fn read(&mut self, limits: BatchLimits) -> Result<(Rows, Outcome), SourceError> {
+        Partition::read(self, limits)
+    }
+}
+
+/// A partition of records that is being read.
 pub struct Partition {
     name: String,
     /// The file's path, for errors.
@@ -94,6 +127,7 @@ impl Partition {
         let progress = self.event_time.as_ref().map(|(_, g)| g.progress());
         PartitionPosition {
             offset: self.records.offset(),
+            skip: 0,
             line: self.records.line(),
             rows: self.rows,
             highest: progress.and_then(|p| p.highest),
@@ -201,7 +235,9 @@ impl Partition {
 fn too_long(format: wasmill_core::plan::Format) -> String {
     let limit = super::records::RECORD_BYTES_MAX;
     match format {
-        wasmill_core::plan::Format::Ndjson => format!("longer than the limit of {limit} bytes"),
+        wasmill_core::plan::Format::Ndjson | wasmill_core::plan::Format::Parquet | wasmill_core::plan::Format::Avro => {
+            format!("longer than the limit of {limit} bytes")
+        }
         wasmill_core::plan::Format::Csv => {
             format!("longer than the limit of {limit} bytes; a quote that opens here may never be closed")
         }

@@ -10,7 +10,10 @@ use wasmill_core::watermark::Progress;
 pub struct PartitionPosition {
     /// Where the next record starts, in bytes of the uncompressed input.
     pub offset: u64,
-    /// The number of the line at `offset`, from 1.
+    /// Rows behind `offset` that were read: of a block that is only read as a whole.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip: u64,
+    /// The number of the line at `offset`, from 1; of a row that is no line, its number.
     pub line: u64,
     /// Rows read, dead lines not counted.
     pub rows: u64,
@@ -34,6 +37,10 @@ pub struct FileIdentity {
     pub head_bytes: u64,
     /// The sha256 of those bytes, in hex.
     pub head_sha256: String,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl PartitionPosition {

@@ -219,7 +219,7 @@ enum State {
 impl Scanner {
     fn new(format: Format) -> Self {
         let state = match format {
-            Format::Ndjson => State::Lines,
+            Format::Ndjson | Format::Parquet | Format::Avro => State::Lines,
             Format::Csv => State::FieldStart,
         };
         Self { state, lines: 0 }

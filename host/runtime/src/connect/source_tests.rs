@@ -179,6 +179,7 @@ fn content(format: Format, lines: &[Line]) -> Vec<u8> {
             (Line::Long(t, n), Format::Csv) => {
                 out.push_str(&format!("\"x\n\r\ny\",{n},,1970-01-01T00:00:00.{t:06}Z\n"))
             }
+            (Line::Good(..) | Line::Long(..), other) => unreachable!("{other:?} has no lines"),
             (Line::Bad(text), _) => out.push_str(&format!("{text}\n")),
             (Line::Empty, _) => out.push('\n'),
         }

@@ -1,7 +1,9 @@
 //! Writes batches as NDJSON or CSV. The same batch gives the same bytes, always: what is published
 //! twice after a crash must be the same (see the table in [`super`] for the forms of values).
 
+use super::avro_blocks::AvroBlocks;
 use super::ndjson_rows::ShortRows;
+use super::parquet::KeptRows;
 use super::values::write_timestamp;
 use super::{FormatError, nested};
 use crate::schema::to_arrow;
@@ -16,12 +18,12 @@ use wasmill_abi::Schema;
 use wasmill_abi::calendar::write_date;
 use wasmill_core::plan::Format;
 
-/// Turns batches into the bytes of a text file.
+/// Turns batches into bytes that can be appended to a file.
 pub trait Encoder: Send {
-    /// Appends the rows, each with its line's end. On an error `out` is as it was.
+    /// Appends the rows, of text each with its line's end. On an error `out` is as it was.
     fn encode(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) -> Result<(), FormatError>;
 
-    /// What stands at the start of each new file: the header line for CSV, nothing for NDJSON.
+    /// What stands at the start of each new file: the header line for CSV, the schema for Avro, nothing for NDJSON.
     fn header(&self) -> Vec<u8>;
 
     /// The end of a file's name, without the dot.
@@ -34,6 +36,8 @@ pub fn encoder(format: Format, schema: &Schema) -> Box<dyn Encoder> {
     match format {
         Format::Ndjson => Box::new(Ndjson { text, short: ShortRows::new(&schema.fields) }),
         Format::Csv => Box::new(Csv { text }),
+        Format::Parquet => Box::new(KeptRows::new(schema)),
+        Format::Avro => Box::new(AvroBlocks::new(schema)),
     }
 }
 

@@ -21,14 +21,21 @@
 //!
 //! In CSV, an empty field is null in a nullable column (so an empty text there comes back as
 //! null) and the empty text in a non-nullable one.
+//!
+//! Parquet and Avro have types of their own; [`fit`] says which of them are read as which.
 
+mod avro_blocks;
+pub mod avro_rows;
+pub mod column_rows;
 mod columns;
 mod csv;
 mod encode;
+mod fit;
 mod ndjson;
 mod ndjson_line;
 mod ndjson_rows;
 mod nested;
+pub mod parquet;
 mod values;
 
 pub use encode::{Encoder, encoder};
@@ -48,6 +55,18 @@ pub enum FormatError {
     DoubleColumn { column: String },
     #[error("the CSV header cannot be read: {reason}; the first line must name the columns")]
     Header { reason: String },
+    #[error("column {column:?} is not in the file, whose columns are {found}; correct the source's schema")]
+    NoColumn { column: String, found: String },
+    #[error(
+        "column {column:?} has the type {found} in the file, which cannot be read as {wanted} without changing values; declare it in the source's schema as what it is"
+    )]
+    OtherType { column: String, wanted: String, found: String },
+    #[error(
+        "column {column:?} may be missing in the file, but the source's schema says {wanted}; declare it as {wanted}?"
+    )]
+    MayBeMissing { column: String, wanted: String },
+    #[error("it cannot be read as {format}: {reason}; replace it by an intact copy and start the job again")]
+    Unreadable { format: &'static str, reason: String },
     #[error("rows cannot be written as {format}: {reason}")]
     Encode { format: &'static str, reason: String },
 }
@@ -70,13 +89,16 @@ pub fn decoder(format: Format, schema: &Schema, header: Option<&[u8]>) -> Result
     match format {
         Format::Ndjson => Ok(Box::new(ndjson::NdjsonDecoder::new(schema))),
         Format::Csv => Ok(Box::new(csv::CsvDecoder::new(schema, header.unwrap_or_default())?)),
+        Format::Parquet | Format::Avro => {
+            Err(FormatError::Unreadable { format: "lines", reason: "it holds columns".to_owned() })
+        }
     }
 }
 
 /// Whether the first record of an input names the columns.
 pub fn has_header(format: Format) -> bool {
     match format {
-        Format::Ndjson => false,
+        Format::Ndjson | Format::Parquet | Format::Avro => false,
         Format::Csv => true,
     }
 }

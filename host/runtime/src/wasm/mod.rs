@@ -7,6 +7,7 @@
 //! or state: a call gets a frame and gives back chunks of effects, which the caller may read and
 //! apply. All `unsafe` of the host's Wasm stands in `sys`.
 
+pub mod blocks;
 mod cache;
 mod columns;
 mod compile;

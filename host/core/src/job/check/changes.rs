@@ -2,7 +2,7 @@
 //! reader of a changelog against what it understands, and binds sinks: the column of the operation,
 //! the key of a view.
 
-use super::columns::{flat_enough, unknown_column};
+use super::columns::{has_forms, unknown_column};
 use super::graph::{Edge, Graph, Part};
 use crate::job::problem::{Problem, Problems};
 use crate::job::spec::{SinkSpec, SourceSpec, Spanned};
@@ -60,7 +60,7 @@ pub(super) fn sink(graph: &Graph<'_>, op: usize, spec: &SinkSpec, problems: &mut
     let connector = spec.connector.as_ref()?.value.clone();
     let (edge, schema) = graph.input(op, Side::Left)?;
     let format = spec.format.unwrap_or(Format::Ndjson);
-    flat_enough(&format!("sink `{}`", spec.name.value), format, schema, edge.written.span, problems)?;
+    has_forms(&format!("sink `{}`", spec.name.value), format, schema, edge.written.span, problems)?;
     if let SinkConnector::View { .. } = connector {
         let key = key(edge, schema, spec.key.as_ref()?, problems)?;
         let key_types = key.iter().map(|&column| schema.fields[column].ty).collect();

@@ -40,7 +40,7 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
         _ => None,
     };
     if let (Some(format), Some(schema)) = (spec.format, &schema) {
-        flat_enough(&format!("source `{}`", spec.name.value), format, schema, spec.name.span, problems)?;
+        has_forms(&format!("source `{}`", spec.name.value), format, schema, spec.name.span, problems)?;
     }
     let op = match (&spec.op, &schema) {
         (Some(op), Some(schema)) => Some(changes::op_column(spec, op, schema, problems)?),
@@ -57,20 +57,49 @@ fn source(spec: &SourceSpec, problems: &mut Problems) -> Option<Source> {
 }
 
 /// Whether a format has a form for each column.
-pub(super) fn flat_enough(
+pub(super) fn has_forms(
     what: &str,
     format: Format,
     schema: &Schema,
     span: Span,
     problems: &mut Problems,
 ) -> Option<()> {
-    let Some(nested) = schema.fields.iter().find(|f| format == Format::Csv && f.ty.is_nested()) else {
-        return Some(());
+    let problem = match format {
+        Format::Ndjson | Format::Parquet => None,
+        Format::Csv => schema.fields.iter().find(|f| f.ty.is_nested()).map(|nested| {
+            let message = format!("{what} has the column `{}`, which CSV cannot hold", shortened(&nested.to_string()));
+            let help = "take a format that has nested values, such as `ndjson`, or leave the column out";
+            Problem::new("nested-column", span, message).with_help(help)
+        }),
+        Format::Avro => {
+            schema.fields.iter().find_map(|field| Some((field, not_in_avro(field)?))).map(|(field, why)| {
+                let message =
+                    format!("{what} has the column `{}`, which Avro cannot hold: {why}", shortened(&field.to_string()));
+                let help = "take a format that has such columns, such as `parquet`, or another name or type";
+                Problem::new("avro-column", span, message).with_help(help)
+            })
+        }
     };
-    let message = format!("{what} has the column `{}`, which CSV cannot hold", shortened(&nested.to_string()));
-    let help = "take a format that has nested values, such as `ndjson`, or leave the column out";
-    problems.push(Problem::new("nested-column", span, message).with_help(help));
-    None
+    problem.map_or(Some(()), |problem| {
+        problems.push(problem);
+        None
+    })
+}
+
+/// Why a column has no place in Avro.
+fn not_in_avro(field: &Field) -> Option<String> {
+    if field.ty == Type::U64 {
+        return Some("it has no type for `uint64`".to_owned());
+    }
+    let is_name = |name: &str| {
+        !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    // The item of a list has no name.
+    if !is_name(&field.name) {
+        let what = format!("`{}` is no name there", shortened(&field.name));
+        return Some(format!("{what}, names are of `A-Z`, `a-z`, `0-9` and `_`, and do not start with a digit"));
+    }
+    field.children.iter().find_map(not_in_avro)
 }
 
 fn event_time_column(

@@ -39,8 +39,9 @@ pub fn array(field: &Field, rows: usize, seed: u64) -> ArrayRef {
             let DataType::Struct(fields) = data_type(field) else { panic!("a struct is a struct in Arrow") };
             Arc::new(StructArray::new(fields, children.collect(), nulls))
         }
-        Type::Decimal { .. } => {
-            let units = (0..rows).map(|i| i128::from(mix(seed, i) as i64));
+        Type::Decimal { precision, .. } => {
+            let end = 10_i128.pow(precision.into());
+            let units = (0..rows).map(|i| i128::from(mix(seed, i) as i64) % end);
             let values = Decimal128Array::new(units.collect(), nulls);
             Arc::new(values.with_data_type(data_type(field)))
         }
@@ -65,7 +66,8 @@ fn mix(seed: u64, i: usize) -> u64 {
 
 /// A column of any type, three deep at most.
 fn field() -> impl Strategy<Value = Field> {
-    let types: Vec<Type> = Type::ALL.into_iter().chain([Type::Decimal { precision: 38, scale: 2 }]).collect();
+    let decimals = [(38, 2), (6, 2), (3, 3)].map(|(precision, scale)| Type::Decimal { precision, scale });
+    let types: Vec<Type> = Type::ALL.into_iter().chain(decimals).collect();
     let plain = (proptest::sample::select(types), any::<bool>());
     let plain = plain.prop_map(|(ty, nullable)| Field::new("plain", ty, nullable));
     plain.prop_recursive(2, 6, 3, |inner| {
