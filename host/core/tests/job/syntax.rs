@@ -224,7 +224,7 @@ fn values() {
     job.yaml:15:3: error[ambiguous-function]: module `flights` has several functions and none is called `Clean`
       help: say which with `function`: did you mean `clean`?
     job.yaml:22:15: error[unknown-value]: `on_error`: `ignore` is not one of `fail`, `skip`, `dead-letter`
-    job.yaml:28:13: error[unknown-value]: `format`: `xml` is not one of `ndjson`, `csv`, `parquet`
+    job.yaml:28:13: error[unknown-value]: `format`: `xml` is not one of `ndjson`, `csv`, `parquet`, `avro`
     job.yaml:30:20: error[bad-value]: `bytes`: "1GB" is not a size: write a whole number of bytes, or one with a unit (KiB, MiB or GiB), for example 64MiB
     job.yaml:30:30: error[out-of-range]: `age`: 0s is out of range, it must be from 1s to 8784h
     "#);
