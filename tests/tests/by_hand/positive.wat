@@ -41,8 +41,8 @@
       "\08\00\00\00positive" "\00\00\00\00" "\01"               ;; no doc, a map
       "\01\00\00\00" "\01\00\00\00n\05\00"                      ;; reads n: int64
       "\00" "\00"                                               ;; one input, late rows are handled
-      "\01\00\00\00" "\03\00\00\00out" "\01\00\00\00" "\01\00\00\00n\05\00"
-      "\00\00\00\00" "\00\00\00\00")                            ;; no setting, no metric
+      "\01\00\00\00" "\03\00\00\00out" "\01\00\00\00" "\01\00\00\00n\05\00" "\00"
+      "\00\00\00\00" "\00\00\00\00" "\00")                      ;; no setting, no metric, no changelogs
     (func $pad8 (param i32) (result i32)
       (i32.and (i32.add (local.get 0) (i32.const 7)) (i32.const -8)))
     ;; ok, without a value
@@ -50,7 +50,7 @@
     ;; ok(manifest): its address and its length
     (func (export "describe") (param i32 i32 i64) (result i32)
       (i32.store (i32.const 68) (i32.const 1024))
-      (i32.store (i32.const 72) (i32.const 100))
+      (i32.store (i32.const 72) (i32.const 102))
       (call $ok))
     (func (export "open") (param i32 i32) (result i32) (call $reset) (call $ok))
     ;; The section of the columns: the entry of the table with tag 1.
