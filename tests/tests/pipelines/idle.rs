@@ -107,6 +107,8 @@ sinks:
     writer.write_all([flight("02:30"), flight("05:10")].concat().as_bytes()).expect("the job reads");
     until("the next hour has ended", || running.has_ended() || hours(&job).len() == 3);
     assert_eq!(hours(&job), ["01", "02", "03"]);
+    // Files of one epoch appear one after the other.
+    until("the late flight is told", || running.has_ended() || job.dead_letters("silent").len() == 1);
     running.kill().expect("it can be killed");
     assert_eq!(job.dead_letters("silent").len(), 1, "the flight of 02:30 was late");
 }

@@ -12,12 +12,13 @@ fn data(name: &str) -> std::path::PathBuf {
 }
 
 /// From files to files, without a function.
+/// Slow enough for a dozen epochs with 20,000 rows.
 fn copying(name: &str, source: &str, sink: &str) -> TestJob {
     TestJob::new(&format!(
         "job: {name}
 epoch: 20ms
 sources:
-  rows: {{ connector: file, path: {source}, schema: {COLUMNS} }}
+  rows: {{ connector: file, path: {source}, rate: 60000, schema: {COLUMNS} }}
 sinks:
   out: {{ connector: file, path: out, input: rows, {sink} }}
 "
