@@ -14,7 +14,7 @@ fn copying(name: &str, source: &str, sink: &str) -> TestJob {
         "job: {name}
 epoch: 20ms
 sources:
-  rows: {{ connector: file, path: {source}, rate: 200000, schema: {COLUMNS} }}
+  rows: {{ connector: file, path: {source}, rate: 60000, schema: {COLUMNS} }}
 sinks:
   out: {{ connector: file, path: out, input: rows, {sink} }}
 "
