@@ -10,13 +10,13 @@ pub(super) fn check_source(walk: &mut Walk<'_, '_>, spec: &SourceSpec) {
     let Some(word) = spec.format.and_then(word_of) else { return };
     match &spec.connector {
         Some(SourceConnector::Stdin) => refuse(walk, "stdin", word),
-        Some(SourceConnector::File { path }) if spec.format == Some(Format::Parquet) => {
-            if path.extension().is_some_and(|e| e == "gz" || e == "zst") {
-                let span = walk.get("path").expect("a file source has one").span;
-                let message = "`path`: a Parquet file is read from its end, and cannot be compressed as a whole";
-                let help = "uncompress the file: its columns are compressed already";
-                walk.problem(Problem::new("whole-files", span, message).with_help(help));
-            }
+        Some(SourceConnector::File { path })
+            if spec.format == Some(Format::Parquet) && path.extension().is_some_and(|e| e == "gz" || e == "zst") =>
+        {
+            let span = walk.get("path").expect("a file source has one").span;
+            let message = "`path`: a Parquet file is read from its end, and cannot be compressed as a whole";
+            let help = "uncompress the file: its columns are compressed already";
+            walk.problem(Problem::new("whole-files", span, message).with_help(help));
         }
         _ => {}
     }
