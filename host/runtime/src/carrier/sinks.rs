@@ -214,7 +214,7 @@ impl Sinks {
 
     /// Closes all files whose rows are still gathered, for nothing more comes now. Returns where each
     /// sink goes on if the job is started again.
-    pub fn close(&self) -> Result<Vec<(String, Option<Vec<u8>>)>, RunError> {
+    pub fn close(&self) -> Result<super::admission::Meta, RunError> {
         let mut moved = Vec::new();
         for ((sink, subtask), target) in &self.next {
             let Some(Publisher::File { files, .. }) = self.publishers.get(sink) else { continue };

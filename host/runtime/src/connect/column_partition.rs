@@ -169,7 +169,7 @@ fn open_rows(
     let format = |source| SourceError::Format { path: path.to_owned(), source };
     if source.format == Format::Avro {
         let header = AvroHeader::read(input::open_at(path, 0)?, &source.schema).map_err(format)?;
-        let at = Place { offset: position.offset.max(header.len()), skip: position.skip };
+        let at = Place { offset: position.offset.max(header.first_block()), skip: position.skip };
         return Ok(Box::new(AvroRows::new(header, input::open_at(path, at.offset)?, at, next_row)));
     }
     let (file, batch_rows) = (input::open(path, position.offset)?, limits.rows.min(READ_AHEAD_ROWS));

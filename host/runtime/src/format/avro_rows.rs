@@ -56,7 +56,7 @@ impl AvroHeader {
     }
 
     /// Where the first block starts.
-    pub fn len(&self) -> u64 {
+    pub fn first_block(&self) -> u64 {
         self.bytes.len() as u64
     }
 

@@ -61,7 +61,7 @@ fn expected(i: u64) -> String {
 
 fn rows_at<'f>(file: &'f [u8], schema: &Schema, at: Place, row: u64) -> Result<AvroRows<&'f [u8]>, FormatError> {
     let header = AvroHeader::read(file, schema)?;
-    let at = Place { offset: at.offset.max(header.len()), ..at };
+    let at = Place { offset: at.offset.max(header.first_block()), ..at };
     Ok(AvroRows::new(header, &file[at.offset as usize..], at, row))
 }
 
