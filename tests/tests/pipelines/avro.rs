@@ -34,8 +34,8 @@ fn lines(job: &TestJob) -> Vec<String> {
 }
 
 fn made_row(id: u64) -> String {
-    let tags = if id % 3 == 0 { "null".to_owned() } else { format!("[\"t{id}\",null]") };
-    let address = if id % 5 == 0 { "null".to_owned() } else { format!(r#"{{"zip":null,"street":"s{id}"}}"#) };
+    let tags = if id.is_multiple_of(3) { "null".to_owned() } else { format!("[\"t{id}\",null]") };
+    let address = if id.is_multiple_of(5) { "null".to_owned() } else { format!(r#"{{"zip":null,"street":"s{id}"}}"#) };
     let (second, day) = (id % 60, id % 28 + 1);
     format!(
         r#"{{"id":{id},"at":"2001-01-01T00:00:{second:02}Z","day":"2001-01-{day:02}","price":{id}.05,"name":"n{id}","tags":{tags},"address":{address}}}"#

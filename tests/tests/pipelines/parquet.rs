@@ -40,7 +40,7 @@ fn read_back(job: &TestJob) -> Vec<String> {
 }
 
 fn made_row(id: u64) -> String {
-    let tags = if id % 3 == 0 { "null".to_owned() } else { format!("[\"t{id}\",null]") };
+    let tags = if id.is_multiple_of(3) { "null".to_owned() } else { format!("[\"t{id}\",null]") };
     format!(r#"{{"id":{id},"day":"2001-01-{:02}","price":{id}.05,"tags":{tags}}}"#, id % 28 + 1)
 }
 
