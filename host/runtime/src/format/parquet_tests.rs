@@ -40,7 +40,7 @@ fn expected(i: u64) -> String {
     let units = 12_345_678_901_234_567 * i;
     let price = or_null(format!("{}.{:02}", units / 100, units % 100));
     let tags = or_null(format!("[{}]", ["\"t0\"", "\"t1\""][..(i % 3) as usize].join(",")));
-    let zip = if i % 2 == 0 { format!("\"{i}\"") } else { "null".to_owned() };
+    let zip = if i.is_multiple_of(2) { format!("\"{i}\"") } else { "null".to_owned() };
     let address = or_null(format!(r#"{{"zip":{zip},"street":"street {i}"}}"#));
     let stops = if i % 2 == 1 { r#"[{"day":"1969-12-31","cost":-0.05}]"# } else { "[]" };
     let at = if i == 0 { "2001-01-01T00:00:00Z".to_owned() } else { format!("2001-01-01T00:00:{i:02}.00000{i}Z") };
