@@ -22,7 +22,7 @@ pub fn write(out: &mut Vec<u8>, schema: &Schema, batch: &RecordBatch) {
     }
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// The bytes are damaged.
