@@ -41,7 +41,7 @@ pub fn with_nulls(schema: &Schema) -> Schema {
     Schema::new(schema.fields.iter().map(|f| Field { nullable: true, ..f.clone() }).collect())
 }
 
-/// A batch of a file whose columns passed [`fit::check`], as the schema's columns, all nullable.
+/// A batch of a file whose columns passed `fit::check`, as the schema's columns, all nullable.
 ///
 /// # Errors
 /// A value has no place in its column's type.

@@ -22,7 +22,7 @@
 //! In CSV, an empty field is null in a nullable column (so an empty text there comes back as
 //! null) and the empty text in a non-nullable one.
 //!
-//! Parquet and Avro have types of their own; [`fit`] says which of them are read as which.
+//! Parquet and Avro have types of their own; `fit` says which of them are read as which.
 
 mod avro_blocks;
 pub mod avro_rows;
