@@ -10,7 +10,7 @@
 //!
 //! | kind | id | a | b | payload |
 //! |---|---|---|---|---|
-//! | 1 rows | output | rows | bit 0: row i comes from input row i; bit 1: a changelog | `u32` input row per row (absent with bit 0), padded to 8; `u8` [`Op`](crate::Op) per row (only with bit 1), padded to 8; a block of the output's schema |
+//! | 1 rows | output | rows | bit 0: row i comes from input row i; bit 1: a changelog | `u32` input row per row (absent with bit 0), padded to 8; `u8` [`Op`] per row (only with bit 1), padded to 8; a block of the output's schema |
 //! | 2 state | slot | entries | 0 | `u32` key per entry, padded to 8; a block of one nullable bytes column: null deletes |
 //! | 3 timers | 0 | entries | 0 | `i64` microseconds, `u32` key padded to 8, `u8` flags: bit 0 processing time, bit 1 delete |
 //! | 4 reject | 0 | input row | code | UTF-8 message |
@@ -156,7 +156,7 @@ impl EffectsWriter {
     }
 
     /// Rows for an output that is a changelog: as [`Self::rows`], with the code of each row's
-    /// [`Op`](crate::Op); `None` for outputs that are none.
+    /// [`Op`]; `None` for outputs that are none.
     pub fn changes(
         &mut self,
         output: u16,
