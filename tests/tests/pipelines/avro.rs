@@ -8,7 +8,7 @@ use wasmill_tests::{Running, TestJob, root, until};
 const COLUMNS: &str = "{ id: int64, at: timestamp, day: date?, price: \"decimal(20,2)?\", name: string?, \
                        tags: \"list<string?>?\", address: \"struct<zip: string?, street: string?>?\" }";
 
-/// From files to files, without a function.
+/// From files to files, without a function, slow enough for several epochs.
 fn copying(name: &str, source: &str, sink: &str) -> TestJob {
     TestJob::new(&format!(
         "job: {name}
@@ -124,9 +124,11 @@ fn a_crash_at_every_point_leaves_each_row_in_one_file() {
 fn a_source_goes_on_inside_of_the_block_where_it_was_killed() {
     let rows = made_rows(20_000);
     let (_made, source) = avro_file(&rows);
-    // Blocks are as large as batches: a slower source is cut inside of them.
+    // Blocks are as large as batches: watermarks make a batch end inside of one.
     for point in ["commit.synced@2", "publish.half@3", "subtask.barrier@4", "commit.before@5"] {
         let job = copying("resumed", &source.display().to_string(), "format: ndjson");
+        let yaml = fs::read_to_string(job.path("job.yaml")).expect("there");
+        job.write("job.yaml", yaml.replace("schema:", "event_time: { column: at, every: 100 }, schema:"));
         die_at(&job, point);
         job.run(&[]).ok();
         assert_eq!(lines(&job), rows, "{point}");
