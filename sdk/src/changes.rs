@@ -2,10 +2,9 @@
 
 use wasmill_abi::Op;
 use wasmill_abi::effects::EffectsWriter;
-use wasmill_abi::manifest::Output;
 
 use crate::output::Port;
-use crate::{Emit, Outputs, Row, RowOf};
+use crate::{Emit, Row, RowOf};
 
 /// An output whose rows are inserts, updates and deletes of type `R`.
 ///
@@ -134,32 +133,5 @@ impl<R: Row> Port for Changes<R> {
     fn write(&mut self, id: u16, effects: &mut EffectsWriter) {
         self.rows.write_changes(id, Some(&self.ops), effects);
         self.ops.clear();
-    }
-}
-
-impl<R: Row> Outputs for Changes<R> {
-    fn outputs() -> Vec<Output> {
-        vec![Output { name: "out".to_owned(), schema: R::schema(), changelog: true }]
-    }
-
-    fn create() -> Self {
-        Port::create()
-    }
-
-    #[inline]
-    fn commit(&mut self, origin: u32) -> usize {
-        Port::commit(self, origin)
-    }
-
-    fn undo(&mut self) {
-        Port::undo(self);
-    }
-
-    fn clear(&mut self) {
-        Port::clear(self);
-    }
-
-    fn write(&mut self, effects: &mut EffectsWriter) {
-        Port::write(self, 0, effects);
     }
 }

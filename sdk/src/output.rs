@@ -209,9 +209,10 @@ pub trait Outputs {
     fn write(&mut self, effects: &mut EffectsWriter);
 }
 
-impl<R: Row> Outputs for Emit<R> {
+/// One output by itself is called `out`.
+impl<P: Port> Outputs for P {
     fn outputs() -> Vec<Output> {
-        vec![Output { name: "out".to_owned(), schema: R::schema(), changelog: false }]
+        vec![Output { name: "out".to_owned(), schema: P::schema(), changelog: P::CHANGELOG }]
     }
 
     fn create() -> Self {
