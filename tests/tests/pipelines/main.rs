@@ -13,6 +13,7 @@ mod parquet;
 mod sessions;
 mod settings;
 mod two_inputs;
+mod views;
 mod watching;
 
 use flate2::read::GzDecoder;

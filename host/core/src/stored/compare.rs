@@ -1,6 +1,6 @@
 //! Whether a function can go on with the state that is there.
 
-use super::record::{OperatorRecord, SlotRecord, kind_name};
+use super::record::{OperatorRecord, SlotRecord, ViewRecord, kind_name};
 use std::collections::BTreeMap;
 use std::fmt;
 use wasmill_abi::manifest::{Function, Slot};
@@ -51,6 +51,11 @@ pub enum MismatchKind {
         stored: Schema,
         now: Schema,
     },
+    /// The lines of a view are others.
+    Lines {
+        stored: ViewRecord,
+        now: ViewRecord,
+    },
 }
 
 fn numbers(versions: &[u32]) -> String {
@@ -100,6 +105,12 @@ impl fmt::Display for Mismatch {
                 f,
                 ": its state is stored by the key ({stored}), and the job now keys it by ({now}): nothing would be \
                  found again. Set the key back, or give the operator another name"
+            ),
+            MismatchKind::Lines { stored, now } => write!(
+                f,
+                ": its rows are kept as {} with the columns ({}), and the job now writes {} with ({}): old and new \
+                 lines would stand side by side. Set them back, or give the sink another name",
+                stored.format, stored.columns, now.format, now.columns
             ),
         }?;
         write!(f, ". To lose what is stored on purpose: wasmill state JOB --drop {place}")
@@ -163,6 +174,18 @@ pub fn compare<E>(
         }
     }
     Ok(if mismatches.is_empty() { Ok(new) } else { Err(mismatches) })
+}
+
+/// Whether a view can go on with the lines that were kept for it.
+pub fn compare_view(view: &str, stored: &ViewRecord, now: &ViewRecord) -> Option<Mismatch> {
+    let problem = if stored.key != now.key {
+        MismatchKind::Key { stored: stored.key.clone(), now: now.key.clone() }
+    } else if stored != now {
+        MismatchKind::Lines { stored: stored.clone(), now: now.clone() }
+    } else {
+        return None;
+    };
+    Some(Mismatch { operator: view.to_owned(), slot: None, problem })
 }
 
 /// Keys are found by their columns' types. Names may change, but when the same names stand in

@@ -7,6 +7,6 @@ mod compare;
 mod datum;
 mod record;
 
-pub use compare::{Mismatch, MismatchKind, Remembered, compare};
+pub use compare::{Mismatch, MismatchKind, Remembered, compare, compare_view};
 pub use datum::Datum;
-pub use record::{OperatorRecord, SlotRecord, VersionRecord, kind_name};
+pub use record::{OperatorRecord, SlotRecord, VersionRecord, ViewRecord, kind_name};

@@ -38,6 +38,16 @@ pub struct VersionRecord {
     pub shape: Shape,
 }
 
+/// What is remembered of a view: what its lines, which are kept as they are written, are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewRecord {
+    /// The columns of its key.
+    pub key: Schema,
+    /// The extension of files of its format.
+    pub format: String,
+    pub columns: Schema,
+}
+
 /// The name of a kind of slot, for people; the numbers are those of the manifest.
 pub fn kind_name(kind: u8) -> &'static str {
     match kind {
@@ -65,6 +75,25 @@ impl OperatorRecord {
         let mut r = opened("operator's record", bytes)?;
         let key = Schema::decode(&mut r)?;
         let record = Self { key, module: r.str()?.to_owned(), function: r.str()?.to_owned() };
+        r.finish()?;
+        Ok(record)
+    }
+}
+
+impl ViewRecord {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.u32(MAGIC);
+        self.key.encode(&mut w);
+        w.str(&self.format);
+        self.columns.encode(&mut w);
+        w.into_bytes()
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut r = opened("view's record", bytes)?;
+        let key = Schema::decode(&mut r)?;
+        let record = Self { key, format: r.str()?.to_owned(), columns: Schema::decode(&mut r)? };
         r.finish()?;
         Ok(record)
     }

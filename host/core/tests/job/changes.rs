@@ -136,6 +136,14 @@ fn what_does_not_go_together_is_told() {
     refused("", view, &["needs the key `key`"]);
     refused("", &format!("{view}, key: shop, roll: {{ age: 1h }}"), &["`roll`", "replaced as a whole"]);
     refused("", &format!("{view}, key: shop, op: op"), &["`op`", "rows and no operations"]);
+    for format in ["parquet", "avro"] {
+        let view = view.replace("csv", format);
+        refused(
+            "",
+            &format!("{view}, key: shop"),
+            &[&format!("a view cannot have `{format}`"), "take `ndjson` or `csv`"],
+        );
+    }
     refused("", "connector: stdout, mode: upsert, key: shop, input: totals", &["`mode`", "writes no files"]);
     refused("", "connector: file, path: out, format: csv, key: shop, input: totals", &["`key`", "`mode: upsert`"]);
     refused("", &format!("{view}, key: shop, parallelism: 200"), &["view `out` has parallelism 200", "128 key groups"]);

@@ -5,23 +5,27 @@
 //! operator/NAME        key columns, module and function         wasmill_core::stored::OperatorRecord
 //! slot/OPERATOR/SLOT   kind, versions and their descriptions    wasmill_core::stored::SlotRecord
 //! module/NAME          sha256 of the module
+//! lines/NAME           key, format and columns of a view         wasmill_core::stored::ViewRecord
 //! ```
 //!
 //! The records are committed with the first epoch that may hold what they describe.
 
 use super::error::RunError;
+use crate::format;
+use crate::fragment::view;
 use crate::state::keyed::TIMERS_SLOT;
 use crate::state::{Database, Go, Snapshot, StateError, Store, StoredSlot};
 use crate::wasm::Factory;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmill_abi::Schema;
-use wasmill_core::plan::{FunctionCall, Operator, OperatorKind, Plan};
-use wasmill_core::stored::{self, OperatorRecord, Remembered, SlotRecord};
+use wasmill_core::plan::{FunctionCall, Operator, OperatorKind, Plan, Sink, SinkConnector};
+use wasmill_core::stored::{self, OperatorRecord, Remembered, SlotRecord, ViewRecord};
 
 const OPERATOR: &str = "operator/";
 const SLOT: &str = "slot/";
 const MODULE: &str = "module/";
+const LINES: &str = "lines/";
 
 /// Committed values to write: `None` deletes.
 pub type Meta = Vec<(String, Option<Vec<u8>>)>;
@@ -92,7 +96,7 @@ impl Committed for Snapshot {
     }
 }
 
-/// Holds every function with state against what is stored. Returns what the next commit has to
+/// Holds every function with state, and every view, against what is stored. Returns what the next commit has to
 /// remember.
 ///
 /// # Errors
@@ -135,6 +139,25 @@ pub fn admit(
             meta.push((format!("{OPERATOR}{}", operator.name), Some(record.encode())));
         }
     }
+    for operator in &plan.operators {
+        let OperatorKind::Sink(sink @ Sink { connector: SinkConnector::View { .. }, .. }) = &operator.kind else {
+            continue;
+        };
+        let name = format!("{LINES}{}", operator.name);
+        let now = lines_of(sink);
+        let known = committed.meta(&name)?.into_iter().find(|(key, _)| *key == name);
+        let known = known.map(|(_, bytes)| ViewRecord::decode(&bytes)).transpose();
+        let known = known.map_err(|e| RunError::Bug(format!("the state's {name}: {e}")))?;
+        let mismatch = known.as_ref().and_then(|known| stored::compare_view(&operator.name, known, &now));
+        let kept = slots.iter().find(|slot| slot.operator == operator.name && slot.name == view::SLOT);
+        match (mismatch, kept) {
+            (Some(mismatch), Some(slot)) if committed.holds(slot.id, plan.key_groups)? => {
+                problems.push(mismatch.to_string());
+            }
+            _ if known.as_ref() != Some(&now) => meta.push((name, Some(now.encode()))),
+            _ => {}
+        }
+    }
     tell_of_orphans(plan, &slots, committed)?;
     if problems.is_empty() { Ok(meta) } else { Err(RunError::Refused(refusal(&problems))) }
 }
@@ -172,6 +195,13 @@ pub fn records_of(operator: &str, slot: Option<&str>, remembered: &Remembered) -
             slots.chain([format!("{OPERATOR}{operator}")]).collect()
         }
     }
+}
+
+/// What the lines of a view are made of.
+fn lines_of(sink: &Sink) -> ViewRecord {
+    let key = Schema::new(sink.key.iter().map(|&column| sink.schema.fields[column].clone()).collect());
+    let format = format::encoder(sink.format, &sink.schema).extension().to_owned();
+    ViewRecord { key, format, columns: sink.schema.clone() }
 }
 
 /// The key's columns by the names of the job, with the types of the key.
